@@ -1,0 +1,1 @@
+//! mini-bitcask on real files.

@@ -1,0 +1,1 @@
+//! What mini-bitcask is tested by.

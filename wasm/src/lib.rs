@@ -1,0 +1,1 @@
+//! mini-bitcask in the browser.
