@@ -1,5 +1,6 @@
 //! The contract of the seam, case by case, on the storages that run in a process of their own.
 
+use bitcask::Disk;
 use bitcask_core::Memory;
 use bitcask_tests::conformance;
 
@@ -8,6 +9,39 @@ mod memory {
 
     macro_rules! tests {
         ($($case:ident)*) => { $( #[test] fn $case() { conformance::$case(Memory::new(1)); } )* };
+    }
+    bitcask_tests::conformance_cases!(tests);
+}
+
+/// A fresh folder on a real disk for each case.
+mod disk {
+    use super::{Disk, conformance};
+
+    macro_rules! tests {
+        ($($case:ident)*) => { $(
+            #[test]
+            fn $case() {
+                let folder = tempfile::tempdir().unwrap();
+                conformance::$case(Disk::options().open(folder.path()).unwrap());
+            }
+        )* };
+    }
+    bitcask_tests::conformance_cases!(tests);
+}
+
+/// The same without mapping and with odd steps of growth: what other platforms and `verify` use.
+mod disk_without_mapping {
+    use super::{Disk, conformance};
+
+    macro_rules! tests {
+        ($($case:ident)*) => { $(
+            #[test]
+            fn $case() {
+                let folder = tempfile::tempdir().unwrap();
+                let options = Disk::options().map(false).growth_bytes(777);
+                conformance::$case(options.open(folder.path()).unwrap());
+            }
+        )* };
     }
     bitcask_tests::conformance_cases!(tests);
 }
