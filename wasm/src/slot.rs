@@ -61,6 +61,9 @@ impl Slot {
     ///
     /// After an error any part of them may be there.
     pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let end = offset + bytes.len() as u64;
         if end > self.size.get() {
             // A refusal is no failure yet: near the quota a step does not fit where the bytes may.

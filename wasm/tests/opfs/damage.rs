@@ -101,6 +101,31 @@ async fn a_failed_append_is_an_error_and_can_be_cut_back() {
 }
 
 #[wasm_bindgen_test]
+async fn what_a_failed_append_left_is_cut_inside_the_growth_and_behind_it() {
+    let refused = "throw new DOMException('full', 'QuotaExceededError');";
+    for grows in [true, false] {
+        let opfs = fresh("failed-left").await;
+        let no_growth = (!grows).then(|| Patch::new("truncate", refused));
+        let segment = create(&opfs, 1, b"good");
+        let short = Patch::new("write", "return original(args[0].subarray(0, 3), args[1]);");
+        assert!(segment.append(&[b"torn"]).is_err());
+        drop((no_growth, short));
+        segment.truncate(76).unwrap();
+        drop((segment, opfs));
+        assert_eq!(slot_bytes("failed-left", 0).await, [&header(1)[..], b"good"].concat());
+    }
+}
+
+#[wasm_bindgen_test]
+async fn an_empty_segment_is_removed_without_a_write() {
+    let opfs = fresh("empty").await;
+    opfs.create(SegmentId(1)).unwrap();
+    let _patch = Patch::new("write", "throw new DOMException('full', 'QuotaExceededError');");
+    opfs.remove(SegmentId(1)).unwrap();
+    assert!(ids(&opfs).is_empty());
+}
+
+#[wasm_bindgen_test]
 async fn growth_that_is_refused_does_not_refuse_the_append() {
     let opfs = fresh("no-growth").await;
     let patch = Patch::new("truncate", "throw new DOMException('full', 'QuotaExceededError');");
