@@ -4,6 +4,8 @@
 mod error;
 #[allow(dead_code, reason = "wired up below")]
 mod format;
+#[allow(dead_code, reason = "wired up below")]
+mod keydir;
 mod memory;
 mod segment;
 
