@@ -46,7 +46,7 @@ impl<G: Segment> Loader<'_, G> {
         entry.set_end(found.end);
         entry.set_synced(found.end);
         entry.set_sequence(found.sequence);
-        let loaded = self.from_seal(&entry, &found, sequence_before, report);
+        let loaded = self.hints(&entry, &found, sequence_before, report);
         match loaded {
             // A crash can leave growth behind the seal: a store that writes cuts it first.
             Ok(()) if found.end < entry.segment.len() => {}
@@ -63,7 +63,7 @@ impl<G: Segment> Loader<'_, G> {
         Ok(sequence_before.max(found.sequence))
     }
 
-    fn from_seal(
+    fn hints(
         &self,
         entry: &Arc<Entry<G>>,
         found: &FoundSeal,
