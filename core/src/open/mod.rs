@@ -31,7 +31,7 @@ use crate::write::{Writer, create_segment};
 
 pub(crate) use load::search_budget;
 pub use report::{Cut, PassedOver, RecoveryReport};
-pub(crate) use survey::{Survey, Surveyed};
+pub(crate) use survey::{FoundSeal, Survey, Surveyed};
 use tail::Tail;
 
 /// The step from one session's sequence numbers to the next, after an unclean end.
