@@ -353,6 +353,15 @@ impl<S: Storage> Store<S> {
 impl<S: Storage> Inner<S> {
     pub(crate) fn find(&self, key: &[u8], depth: Depth) -> Result<Option<Found<S::Segment>>> {
         self.check_open()?;
+        self.find_also_closed(key, depth)
+    }
+
+    /// As [`Inner::find`], for snapshots, which outlive the store's end.
+    pub(crate) fn find_also_closed(
+        &self,
+        key: &[u8],
+        depth: Depth,
+    ) -> Result<Option<Found<S::Segment>>> {
         read::find(&self.keydir, &self.catalog, self.keydir.key(key), depth)
     }
 
