@@ -84,11 +84,11 @@ fn closing_again_and_from_many_threads_is_fine() {
 fn f10_f24_the_last_handle_gives_everything_back_with_a_merge_in_progress() {
     let folder = tempdir().unwrap();
     let path = folder.path().canonicalize().unwrap();
-    let options = Db::options().segment_bytes(2048).auto_merge(Some(slow_merge()));
+    let options = Db::options().segment_bytes(16 << 10).auto_merge(Some(slow_merge()));
     for round in 0..50_u32 {
         let db = options.open(&path).unwrap_or_else(|error| panic!("round {round}: {error}"));
         for key in 0..60_u32 {
-            let value = [round.to_le_bytes(), key.to_le_bytes()].concat().repeat(10);
+            let value = [round.to_le_bytes(), key.to_le_bytes()].concat().repeat(125);
             db.put(&(key % 20).to_le_bytes(), &value).unwrap();
         }
         wait_until("a merge is in progress", || {
@@ -104,7 +104,7 @@ fn f10_f24_the_last_handle_gives_everything_back_with_a_merge_in_progress() {
     }
     let db = options.background(false).open(&path).unwrap();
     for key in 0..20_u32 {
-        let value = [49_u32.to_le_bytes(), (key + 40).to_le_bytes()].concat().repeat(10);
+        let value = [49_u32.to_le_bytes(), (key + 40).to_le_bytes()].concat().repeat(125);
         assert_eq!(db.get(&key.to_le_bytes()).unwrap().unwrap(), value, "key {key}");
     }
     assert_eq!(db.len(), 20);
