@@ -93,9 +93,11 @@ def then_sealed(damage):
 
 
 def batch_sealed(w, offsets):
-    """A seal where the batch should go on."""
+    """A seal where the batch should go on, and growth behind it: at the end of the file the seal would be believed."""
     w.put(b"d", batch=True)
-    return w.seal()
+    w.bad = w.seal()
+    w.data += bytes(500)
+    return w.bad
 
 
 def too_long(w, offsets):
