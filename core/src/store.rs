@@ -128,6 +128,7 @@ impl<S: Storage> Store<S> {
     ///
     /// As [`Store::get`].
     pub fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+        self.inner.check_open()?;
         let found = self.inner.find(key, Depth::Whole)?;
         let entry = found.and_then(|found| self.inner.visible(found.record));
         self.inner.counters.count(if entry.is_some() { Counted::Hit } else { Counted::Miss });
@@ -140,6 +141,7 @@ impl<S: Storage> Store<S> {
     ///
     /// As [`Store::get`].
     pub fn contains(&self, key: &[u8]) -> Result<bool> {
+        self.inner.check_open()?;
         let found = self.inner.find(key, Depth::Heads)?;
         Ok(found.is_some_and(|found| !self.inner.is_expired(&found.record)))
     }
@@ -351,8 +353,8 @@ impl<S: Storage> Store<S> {
 }
 
 impl<S: Storage> Inner<S> {
+    /// Also in a closed store: snapshots read on.
     pub(crate) fn find(&self, key: &[u8], depth: Depth) -> Result<Option<Found<S::Segment>>> {
-        self.check_open()?;
         read::find(&self.keydir, &self.catalog, self.keydir.key(key), depth)
     }
 
