@@ -32,21 +32,19 @@ pub(crate) struct Layout {
     pub(crate) seal: Option<Range<u64>>,
     /// The seal's hints hold keys.
     pub(crate) has_keys: bool,
-    pub(crate) len: u64,
 }
 
 /// All segments, in the order of their positions, the merged before what they were merged into.
 pub(crate) fn layouts(image: &Image) -> Vec<Layout> {
     let memory = Memory::from_image(image, 0);
-    let mut all: Vec<Layout> = image.keys().map(|id| layout(&memory, image, *id)).collect();
+    let mut all: Vec<Layout> = image.keys().map(|id| layout(&memory, *id)).collect();
     all.sort_by_key(|layout| (layout.first, layout.id));
     all
 }
 
-fn layout(memory: &Memory, image: &Image, id: SegmentId) -> Layout {
-    let len = image[&id].len() as u64;
+fn layout(memory: &Memory, id: SegmentId) -> Layout {
     let (is_merge, records, seal) = (false, Vec::new(), None);
-    let mut found = Layout { id, is_merge, first: 0, last: 0, records, seal, has_keys: false, len };
+    let mut found = Layout { id, is_merge, first: 0, last: 0, records, seal, has_keys: false };
     let mut each = |item: bitcask_core::DumpItem| {
         let bytes = item.offset..item.offset + item.len;
         let mark = |sequence, synced| Record {

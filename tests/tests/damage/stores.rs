@@ -198,21 +198,4 @@ pub(crate) fn retired_inputs() -> Made {
     Made { name: "retired inputs beside their output", image, state }
 }
 
-pub(crate) fn all() -> Vec<Made> {
-    vec![
-        plain(),
-        always(),
-        half_synced(),
-        closed(),
-        several_sessions(),
-        sealed_with_keys(),
-        sealed_with_hashes(),
-        sealed_and_closed(),
-        unsealed_segments(),
-        merged(),
-        merged_and_closed(),
-        retired_inputs(),
-    ]
-}
-
 pub(crate) const INDEXES: [Index; 2] = [Index::Hash, Index::Ordered];
