@@ -111,7 +111,7 @@ fn read_store<S: Storage>(storage: &S, options: &Options) -> Result<ReadStore<S:
     let mut report = survey.report;
     let mut sequence = 0;
     let mut rest = VecDeque::from(survey.segments);
-    let loader = load::Loader { keydir: &keydir, catalog: &catalog };
+    let loader = load::Loader { keydir: &keydir, catalog: &catalog, salvage };
     // The sealed ones, up to the first that is not.
     while rest.front().is_some_and(|first| first.seal.is_some()) {
         let Some(segment) = rest.pop_front() else { break };
