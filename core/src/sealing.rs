@@ -32,7 +32,12 @@ impl<G: Segment> Sealing<G> {
 
     /// Whether all segments before the active one are sealed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Ordering::Acquire) == 0
+        self.len() == 0
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Ordering::Acquire)
     }
 
     pub(crate) fn push(&self, entry: Arc<Entry<G>>) {

@@ -128,7 +128,6 @@ impl<S: Storage> Store<S> {
     ///
     /// As [`Store::get`].
     pub fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
-        self.inner.check_open()?;
         let found = self.inner.find(key, Depth::Whole)?;
         let entry = found.and_then(|found| self.inner.visible(found.record));
         self.inner.counters.count(if entry.is_some() { Counted::Hit } else { Counted::Miss });
@@ -141,7 +140,6 @@ impl<S: Storage> Store<S> {
     ///
     /// As [`Store::get`].
     pub fn contains(&self, key: &[u8]) -> Result<bool> {
-        self.inner.check_open()?;
         let found = self.inner.find(key, Depth::Heads)?;
         Ok(found.is_some_and(|found| !self.inner.is_expired(&found.record)))
     }
@@ -353,8 +351,17 @@ impl<S: Storage> Store<S> {
 }
 
 impl<S: Storage> Inner<S> {
-    /// Also in a closed store: snapshots read on.
     pub(crate) fn find(&self, key: &[u8], depth: Depth) -> Result<Option<Found<S::Segment>>> {
+        self.check_open()?;
+        self.find_also_closed(key, depth)
+    }
+
+    /// As [`Inner::find`], for snapshots, which outlive the store's end.
+    pub(crate) fn find_also_closed(
+        &self,
+        key: &[u8],
+        depth: Depth,
+    ) -> Result<Option<Found<S::Segment>>> {
         read::find(&self.keydir, &self.catalog, self.keydir.key(key), depth)
     }
 

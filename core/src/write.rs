@@ -19,6 +19,10 @@ use crate::store::Inner;
 /// Values from this length on are appended from where they are, not copied into the buffer.
 const COPIED_LEN_MAX: usize = 4096;
 
+/// Rolled segments that may wait for whoever seals them. Each has an open file, and none of what follows them is vouched
+/// for, so a writer that is faster than the sealing helps with it.
+const PENDING_MAX: usize = 4;
+
 /// What the one appender knows.
 pub(crate) struct Writer<G> {
     /// Takes the next record. `None` in a store that is open for reading only.
@@ -192,7 +196,7 @@ impl<S: Storage> Inner<S> {
             self.sealing.push(rolled);
         }
         writer.said_synced = 0;
-        if self.options.seal_on_roll {
+        if self.options.seal_on_roll || PENDING_MAX < self.sealing.len() {
             match self.seal_pending() {
                 // The seal waits until there is room for it; the record may fit.
                 Err(error) if error.is_full() => {}
