@@ -353,6 +353,15 @@ impl<S: Storage> Store<S> {
 impl<S: Storage> Inner<S> {
     pub(crate) fn find(&self, key: &[u8], depth: Depth) -> Result<Option<Found<S::Segment>>> {
         self.check_open()?;
+        self.find_for_snapshot(key, depth)
+    }
+
+    /// As [`Inner::find`]; a snapshot may outlive the close.
+    pub(crate) fn find_for_snapshot(
+        &self,
+        key: &[u8],
+        depth: Depth,
+    ) -> Result<Option<Found<S::Segment>>> {
         read::find(&self.keydir, &self.catalog, self.keydir.key(key), depth)
     }
 
