@@ -126,7 +126,7 @@ impl<S: Storage> Inner<S> {
     }
 
     /// Makes everything that was appended durable; returns how far that is.
-    fn sync_log(&self) -> Result<u64> {
+    pub(crate) fn sync_log(&self) -> Result<u64> {
         self.check_poison()?;
         let writer = self.writer();
         let (active, position) = (writer.active.clone(), self.commit.appended());

@@ -106,6 +106,8 @@ impl<S: Storage> Inner<S> {
     /// raises the count before the first of the new ones.
     fn begin_session(&self, writer: &mut Writer<S::Segment>) -> Result<()> {
         let Some(sequence) = writer.jump_to else { return Ok(()) };
+        // A mark says that all earlier segments are sealed.
+        self.seal_pending()?;
         let active = self.make_room(writer, &[])?;
         self.append_mark(writer, &active, sequence)?;
         self.sync_segment(&active)?;
@@ -327,6 +329,16 @@ impl<S: Storage> Inner<S> {
         self.check_poison()?;
         self.abandon_merge()?;
         self.release_retired()?;
+        self.sync_log()?;
+        match self.mark_end() {
+            // Everything is durable; seal and mark only say so, and wait for room.
+            Err(error) if error.is_full() => Ok(()),
+            marked => marked,
+        }
+    }
+
+    /// Seals a long tail, and leaves a mark at the end of the log: it is whole up to here.
+    fn mark_end(&self) -> Result<()> {
         let mut writer = self.writer();
         let Some(mut active) = writer.active.clone() else { return Ok(()) };
         if self.options.segment_bytes / 4 < active.tally().record_bytes {
@@ -340,14 +352,9 @@ impl<S: Storage> Inner<S> {
             return Ok(());
         }
         let sequence = writer.jump_to.unwrap_or(writer.sequence);
-        let marked = self
-            .make_successor(&mut writer)
-            .and_then(|()| self.append_mark(&mut writer, &active, sequence));
-        match marked {
-            // Everything is durable; the mark only says so.
-            Err(error) if error.is_full() => Ok(()),
-            marked => marked.and_then(|()| self.sync_segment(&active)),
-        }
+        self.make_successor(&mut writer)?;
+        self.append_mark(&mut writer, &active, sequence)?;
+        self.sync_segment(&active)
     }
 }
 

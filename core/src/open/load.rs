@@ -46,13 +46,12 @@ impl<G: Segment> Loader<'_, G> {
         entry.set_end(found.end);
         entry.set_synced(found.end);
         entry.set_sequence(found.sequence);
-        let loaded = self.from_seal(&entry, &found, sequence_before, report);
-        match loaded {
-            // A crash can leave growth behind the seal: a store that writes cuts it first.
-            Ok(()) if found.end < entry.segment.len() => {}
-            Ok(()) => {
-                entry.segment.freeze().map_err(|source| Error::io("freezing", id, source))?;
-            }
+        // A crash can leave growth behind the seal: a store that writes cuts it first.
+        if entry.segment.len() == found.end {
+            entry.segment.freeze().map_err(|source| Error::io("freezing", id, source))?;
+        }
+        match self.hints(&entry, &found, sequence_before, report) {
+            Ok(()) => {}
             Err(error) if salvage && error.is_damage() => {
                 entry.set_state(SegmentState::Quarantined);
                 let served = self.salvage(&entry)?;
@@ -63,7 +62,7 @@ impl<G: Segment> Loader<'_, G> {
         Ok(sequence_before.max(found.sequence))
     }
 
-    fn from_seal(
+    fn hints(
         &self,
         entry: &Arc<Entry<G>>,
         found: &FoundSeal,
@@ -71,7 +70,8 @@ impl<G: Segment> Loader<'_, G> {
         report: &mut RecoveryReport,
     ) -> Result<()> {
         let damaged = |what: &str| Error::damaged(entry.id(), found.offset, what);
-        let seal = Seal::decode(&found.value, found.offset)
+        let record = record_at(entry, found.offset, Depth::Whole)?;
+        let seal = Seal::decode(&record.value, found.offset)
             .ok_or_else(|| damaged("the seal makes no sense"))?;
         if 0 < seal.records && seal.minimum <= sequence_before {
             return Err(damaged("sequence numbers overlap those of an earlier segment"));

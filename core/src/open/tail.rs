@@ -61,7 +61,7 @@ pub(super) fn read<G: Segment>(
     let mut sequence = sequence;
     let mut before = sequence;
     for mut segment in segments {
-        let mut found = walk(&segment, before)?;
+        let mut found = walk(&segment, before, entries.is_empty())?;
         if entries.is_empty() && found.seal.is_some() {
             segment.seal = found.seal;
             sequence = loader.sealed(segment, before, salvage, report)?;
@@ -147,7 +147,12 @@ fn judge(found: &Walked, later: &[Walked]) -> Verdict {
 }
 
 /// Walks a segment to its end, and beyond the first thing that is no record in search of later ones.
-fn walk<G: Segment>(surveyed: &Surveyed<G>, sequence_before: u64) -> Result<Walked> {
+/// `is_first`: it follows on sealed segments, which are whole, so its first number is known.
+fn walk<G: Segment>(
+    surveyed: &Surveyed<G>,
+    sequence_before: u64,
+    is_first: bool,
+) -> Result<Walked> {
     let Surveyed { segment, header, len, .. } = surveyed;
     let failed = |source| Error::io("reading", header.id, source);
     let start = len64(HEADER_LEN);
@@ -177,13 +182,15 @@ fn walk<G: Segment>(surveyed: &Surveyed<G>, sequence_before: u64) -> Result<Walk
                 break why.describe();
             }
         };
-        if let Err(why) = follows(&record.head, sequence, in_batch, found.first.is_none()) {
+        if let Err(why) =
+            follows(&record.head, sequence, in_batch, !is_first && found.first.is_none())
+        {
             found.note_later(&record.head);
             break why;
         }
         if record.head.kind == Kind::Seal {
             let (end, sequence) = (walk.offset(), record.head.sequence);
-            found.seal = Some(FoundSeal { offset, end, sequence, value: record.value });
+            found.seal = Some(FoundSeal { offset, end, sequence });
             break "a seal stands here";
         }
         found.first = found.first.or(Some(record.head.sequence));
