@@ -277,9 +277,10 @@ impl<G: Segment> ReadStore<G> {
     }
 }
 
-/// The number before the first of the next epoch.
+/// The number before the first of the epoch behind the one that the next number would be in: where the log ends in the
+/// mark of a session, numbers of that session may have been handed out and lost.
 fn epoch_before(sequence: u64) -> Result<u64> {
-    (sequence / EPOCH)
+    (sequence.saturating_add(1) / EPOCH)
         .checked_add(1)
         .and_then(|epoch| epoch.checked_mul(EPOCH))
         .map(|first| first.saturating_sub(1))
