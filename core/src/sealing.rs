@@ -103,8 +103,10 @@ impl<S: Storage> Inner<S> {
             AppendFailed::Torn(error) => self.poisoned_by(error),
         })?;
         self.sync_segment(entry)?;
-        entry.segment.freeze().map_err(|source| Error::io("freezing", entry.id(), source))?;
         entry.set_state(SegmentState::Sealed);
+        // A courtesy to the binding. Where it fails the segment is sealed all the same, and reads as before; an error
+        // would have it sealed again, or a committed merge given up.
+        let _ = entry.segment.freeze();
         Ok(())
     }
 

@@ -331,8 +331,8 @@ impl<S: Storage> Store<S> {
         Scan::new(self.snapshot(), range)
     }
 
-    /// Syncs, seals a long tail, marks the log as complete, and takes no more calls: they answer [`Error::Closed`], those of
-    /// snapshots too. What the store holds of the platform is given back when it and its snapshots are dropped.
+    /// Syncs, seals a long tail, marks the log as complete, and takes no more calls: they answer [`Error::Closed`]. Snapshots and
+    /// scans that were taken before read on. What the store holds of the platform is given back when it and they are dropped.
     ///
     /// # Errors
     ///

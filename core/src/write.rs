@@ -110,9 +110,9 @@ impl<S: Storage> Inner<S> {
     /// raises the count before the first of the new ones.
     fn begin_session(&self, writer: &mut Writer<S::Segment>) -> Result<()> {
         let Some(sequence) = writer.jump_to else { return Ok(()) };
-        // A mark says that all earlier segments are sealed.
-        self.seal_pending()?;
         let active = self.make_room(writer, &[])?;
+        // The mark says that all earlier segments are sealed, also one that was rolled just now and would wait for a thread.
+        self.seal_pending()?;
         self.append_mark(writer, &active, sequence)?;
         self.sync_segment(&active)?;
         writer.jump_to = None;
