@@ -37,7 +37,8 @@ pub use options::{AutoMerge, DbOptions, OpenError};
 ///   The next write fails with the error, once, and writes nothing; then writing goes on.
 /// - **Anything else**, such as a folder that is out of reach for a while, is told by the next write in the same way, and
 ///   tried again until it works.
-/// - On a **full disk** the thread tries again until there is room. Writes say themselves whether they had room.
+/// - On a **full disk** the thread tries again until there is room; a merge needs some for what it copies before it frees
+///   more. Writes say themselves whether they had room.
 ///
 /// In all cases [`Db::background_error`] says so (in the last two for as long as it lasts), and [`Db::close`] returns the
 /// first failure that was not mended.
