@@ -109,7 +109,9 @@ impl Error {
             Error::Io { .. } if self.is_full() => {
                 "make room (deletes and a merge can) and try again; nothing that was stored is lost"
             }
-            Error::Io { .. } => "look at the disk and the permissions of the folder, then try again",
+            Error::Io { .. } => {
+                "look at the disk and the permissions of the folder, then try again"
+            }
             Error::Poisoned(_) => {
                 "close the store and open it again; everything that was synced is there"
             }

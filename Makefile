@@ -1,0 +1,48 @@
+# One line here, the work in scripts/. `make` alone lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help demo build install test test-rust test-wasm test-firefox test-python bench fmt deny clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Build, fill a store with real data, break it, verify it; leaves it in demo/
+	@scripts/demo
+
+build: ## Build the command: target/release/bitcask
+	@scripts/setup rust
+	cargo build --release --package bitcask-cli
+
+install: ## Install the command for this user (cargo install)
+	@scripts/setup rust
+	cargo install --path cli --locked
+
+test: ## Every check and every test: rust, wasm and python (what CI runs)
+	@scripts/test rust wasm python
+
+test-rust: ## Format, lints, tests, documentation
+	@scripts/test rust
+
+test-wasm: ## The browser binding, in headless Chromium
+	@scripts/test wasm
+
+test-firefox: ## The browser binding, in headless Firefox (not part of `make test`)
+	@scripts/test firefox
+
+test-python: ## The independent reader of the format, in Python
+	@scripts/test python
+
+bench: ## Benchmarks
+	@scripts/setup rust
+	cargo bench --package bitcask-benches
+
+fmt: ## Format the code
+	@scripts/setup rust
+	cargo fmt --all
+
+deny: ## Check licences and advisories of dependencies (needs cargo-deny)
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing. Get it with: cargo install cargo-deny --locked" >&2; exit 1; }
+	cargo deny --workspace check
+
+clean: ## Remove what was built and the demo store (installed test tools in .tools/ stay)
+	cargo clean
+	rm -rf demo wasm/pkg
