@@ -30,11 +30,13 @@ pub(crate) struct EncodingArgs {
     /// Keys and values are base64, in arguments and in output
     #[arg(long, help_heading = "Encoding")]
     base64: bool,
-    /// The same for keys alone
+    /// How keys are written: text, hex or base64
     #[arg(long, value_enum, value_name = "ENCODING", help_heading = "Encoding")]
+    #[arg(hide_possible_values = true)]
     key_format: Option<Encoding>,
-    /// The same for values alone
+    /// How values are written: text, hex or base64
     #[arg(long, value_enum, value_name = "ENCODING", help_heading = "Encoding")]
+    #[arg(hide_possible_values = true)]
     value_format: Option<Encoding>,
 }
 

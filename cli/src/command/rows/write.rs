@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::super::encoding::Encoding;
+use super::super::encoding::{Encoding, escape};
 use super::super::failure::Failure;
 use super::Format;
 
@@ -22,6 +22,8 @@ pub(crate) struct Columns {
 pub(crate) enum RowWriter<W: Write> {
     Json(Columns, W),
     Delimited(Columns, Box<csv::Writer<W>>),
+    /// Each value on a line of its own.
+    Values(Encoding, W),
 }
 
 impl<W: Write> RowWriter<W> {
@@ -56,17 +58,28 @@ impl<W: Write> RowWriter<W> {
                 csv.write_field(expires).map_err(failed)?;
                 csv.write_record(None::<&[u8]>).map_err(failed)
             }
+            RowWriter::Values(encoding, out) => write_line(out, key, &encoding.exact(value)),
         }
     }
 
     /// Everything written so far is with the operating system when this returns.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         match self {
-            RowWriter::Json(_, out) => out.flush(),
+            RowWriter::Json(_, out) | RowWriter::Values(_, out) => out.flush(),
             RowWriter::Delimited(_, csv) => csv.flush(),
         }
         .map_err(Failure::Output)
     }
+}
+
+fn write_line(out: &mut impl Write, key: &[u8], value: &[u8]) -> Result<(), Failure> {
+    if value.contains(&b'\n') {
+        return Err(Failure::io(
+            format!("the value of `{}` holds a line feed, so it is not one line", escape(key)),
+            "leave out --values-only, or add --base64",
+        ));
+    }
+    out.write_all(value).and_then(|()| out.write_all(b"\n")).map_err(Failure::Output)
 }
 
 fn failed(error: csv::Error) -> Failure {
