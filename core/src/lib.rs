@@ -1,17 +1,51 @@
-//! The Bitcask engine.
+//! The Bitcask engine of mini-bitcask: the log's format, the keydir, recovery and merge, without I/O.
+//!
+//! A *store* is a log of *segments*. Every write appends a *record* to the active segment and then points the *keydir*, a map in
+//! memory from keys to places in the log, at it. A read is one look into the keydir and one into the log. A *merge* rewrites
+//! the live records of old segments and frees the rest. The idea is that of Sheehy and Smith, "Bitcask: A Log-Structured
+//! Hash Table for Fast Key/Value Data" (2010); the bytes, the order of writes and their proofs are in FORMAT.md.
+//!
+//! What the engine needs of a platform comes through two small traits, [`Segment`] and [`Storage`]. [`Memory`] is the example;
+//! the crates `bitcask-cli` and `bitcask-wasm` bind it to files and to the browser's Origin Private File System.
+//!
+//! The engine starts no thread, reads no clock and does nothing behind its caller's back.
 #![forbid(unsafe_code)]
 
+mod batch;
+mod catalog;
+mod commit;
+mod dump;
 mod error;
-#[allow(dead_code, reason = "wired up below")]
 mod format;
-#[allow(dead_code, reason = "wired up below")]
 mod keydir;
 mod memory;
+mod merge;
+mod open;
+mod options;
+mod read;
+mod scan;
+mod sealing;
 mod segment;
+mod snapshot;
+mod stats;
+mod store;
+mod verify;
+mod write;
 
+pub use batch::Batch;
 pub use bytes::Bytes;
+pub use catalog::SegmentState;
+pub use dump::{DumpItem, DumpKind, dump};
 pub use error::{Error, Result};
 pub use format::header::segment_id_of;
 pub use format::{KEY_LEN_MAX, VALUE_LEN_MAX};
 pub use memory::{Memory, MemorySegment};
+pub use merge::{Go, MergePlan, MergePolicy, MergeProgress, MergeReport, MergeStep};
+pub use open::{Cut, PassedOver, RecoveryReport};
+pub use options::{Durability, Index, Options, Recovery, WriteOptions};
+pub use scan::{Range, Scan};
 pub use segment::{Segment, SegmentId, Storage};
+pub use snapshot::Snapshot;
+pub use stats::{SegmentStats, Stats};
+pub use store::{Conditional, Entry, Store};
+pub use verify::{Problem, VerifyProgress, VerifyReport, verify};

@@ -1,1 +1,3 @@
 //! What mini-bitcask is tested by.
+
+pub mod conformance;

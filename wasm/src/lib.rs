@@ -1,1 +1,54 @@
-//! mini-bitcask in the browser.
+//! mini-bitcask in the browser: [`Opfs`], segments in the Origin Private File System.
+//!
+//! # What OPFS is
+//!
+//! A private folder per origin, on the user's disk, invisible to the user. In a **dedicated worker** its
+//! files can be opened as *sync access handles*: synchronous reads and writes at any offset, an exclusive
+//! lock for as long as the handle is open, and a `flush` that is the system's own sync. A page, a shared
+//! worker or a service worker does not have them ([`OpenError::Unsupported`]).
+//!
+//! # Why slots
+//!
+//! The engine is synchronous, and three things of OPFS are not as it would like them:
+//!
+//! - *Opening a file is asynchronous.* So every handle is opened ahead of time: [`Opfs::open`] opens them
+//!   all, and [`Opfs::prepare`], between two calls of the store, sees that two free ones are ready.
+//! - *`flush` makes a file's bytes durable, but in Chromium not the existence of a new file*, whose name
+//!   is written down some seconds later. So the files exist long before they are needed.
+//! - *Creating, renaming and deleting are slow* (Firefox: tens of milliseconds), *and handles are few*
+//!   (Safari: 252).
+//!
+//! Hence a pool of files, the **slots** `slot-00`, `slot-01`, …, that are created once and reused in
+//! place. Nothing but a slot's own first 72 bytes says what it holds:
+//!
+//! | first 72 bytes | the slot is |
+//! |---|---|
+//! | a valid segment header | that segment |
+//! | zeros, or the file is shorter and has none but zeros | free, whatever stands behind them |
+//! | anything else | a segment under an id that nothing else has, so that the engine sees it and decides (FORMAT.md, section 5, rule 6) |
+//!
+//! Creating a segment picks a free slot, in memory only; the header that the engine appends makes it
+//! real. Removing one overwrites the header with zeros, cuts the file to them, which gives its space back
+//! to the quota, and flushes. Reused slots keep no stale bytes behind, unless a crash came between; the
+//! seed in every checksum makes those harmless.
+//!
+//! Slots are taken in the order of their age: one that was only just added to the pool is used last.
+//!
+//! # Who has the store
+//!
+//! Who has `slot-00` open has the store; a second [`Opfs::open`], from whichever tab, gets
+//! [`OpenError::Locked`]. Closing or dropping the [`Opfs`], ending the worker, closing the tab and a
+//! crash of the browser all give it back. A browser may take a few seconds for that, so an opener that
+//! knows the store to be free (by a Web Lock, say) tries again for about five.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod folder;
+mod segment;
+mod slot;
+mod storage;
+
+pub use error::OpenError;
+pub use segment::OpfsSegment;
+pub use storage::Opfs;

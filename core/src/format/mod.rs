@@ -11,8 +11,7 @@ pub(crate) mod walk;
 
 pub(crate) use header::{HEADER_LEN, Header, HeaderKind};
 pub(crate) use record::{Head, Kind, Record};
-pub(crate) use seal::{Hint, HintForm, Seal};
-pub(crate) use walk::{Walk, WalkEnd};
+pub(crate) use seal::HintForm;
 
 /// The longest key in bytes.
 pub const KEY_LEN_MAX: usize = 65_535;

@@ -42,6 +42,8 @@ pub(crate) struct Tally {
     pub(crate) tombstone_bytes: u64,
     /// Bytes of all keys.
     pub(crate) key_bytes: u64,
+    /// Puts that expire.
+    pub(crate) expiring: u64,
     /// Smallest and largest sequence number; 0 where there is no record.
     pub(crate) minimum: u64,
     pub(crate) maximum: u64,
@@ -56,6 +58,9 @@ impl Tally {
             Kind::Mark | Kind::Seal => return,
         };
         self.add_record(tombstone, head.record_len(), head.sequence, u64::from(head.key_len));
+        if head.expires_at_ms.is_some() {
+            self.expiring = self.expiring.saturating_add(1);
+        }
     }
 
     fn add_record(&mut self, tombstone: bool, len: u64, sequence: u64, key_len: u64) {
@@ -227,6 +232,9 @@ impl<'a> Seal<'a> {
                 HintKey::Hash(_) => 0,
             };
             tally.add_record(hint.tombstone, hint.len, hint.sequence, key_len);
+            if hint.expires {
+                tally.expiring = tally.expiring.saturating_add(1);
+            }
             each(hint)?;
         }
         let agrees = (tally.records, tally.tombstones) == (self.records, self.tombstones)

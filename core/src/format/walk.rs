@@ -4,7 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::record::{HEAD_LEN_MAX, Head, Kind, Record, body_is_sound, head_is_sound};
+use super::record::{HEAD_LEN_MAX, Head, Record, body_is_sound, head_is_sound};
 use super::{len_in_memory, len64};
 use crate::segment::Segment;
 
@@ -214,8 +214,3 @@ const FIELDS_LEN_MAX: u64 = 40;
 /// A search was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Exhausted;
-
-/// Whether a record counts in a seal: puts and tombstones do.
-pub(crate) fn is_data(head: &Head) -> bool {
-    matches!(head.kind, Kind::Put | Kind::Tombstone)
-}

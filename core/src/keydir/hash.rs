@@ -136,9 +136,8 @@ impl HashKeydir {
     }
 
     pub(super) fn memory_bytes(&self) -> u64 {
-        let entries: u64 = self
-            .each(|shard| (shard.entries.capacity() * size_of::<Entry>()) as u64)
-            .sum();
+        let entries: u64 =
+            self.each(|shard| (shard.entries.capacity() * size_of::<Entry>()) as u64).sum();
         entries + (SHARDS * size_of::<RwLock<Shard>>()) as u64
     }
 }
@@ -250,7 +249,9 @@ mod tests {
 
     #[test]
     fn entries_come_back() {
-        for (tag, slot, offset) in [(0, 0, 72), (u32::MAX, u16::MAX, u32::MAX), (0x1234_5678, 9, 1 << 20)] {
+        for (tag, slot, offset) in
+            [(0, 0, 72), (u32::MAX, u16::MAX, u32::MAX), (0x1234_5678, 9, 1 << 20)]
+        {
             let entry = Entry::new(tag, Location { slot, offset });
             assert_eq!((entry.tag(), entry.location()), (tag, Location { slot, offset }));
         }
@@ -285,7 +286,11 @@ mod tests {
                     _ => {
                         let old = there.last().copied();
                         let from = old.unwrap_or(at(step));
-                        assert_eq!(keydir.replace(hash, from, at(step)), old.is_some(), "seed {seed}");
+                        assert_eq!(
+                            keydir.replace(hash, from, at(step)),
+                            old.is_some(),
+                            "seed {seed}"
+                        );
                         if let Some(last) = there.last_mut() {
                             *last = at(step);
                         }

@@ -1,0 +1,213 @@
+//! Filling the keydir: from hints, or record by record.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::catalog::{Catalog, Entry, SegmentState};
+use crate::error::{Error, Result};
+use crate::format::seal::{Hint, HintForm, HintKey, Seal, Tally};
+use crate::format::walk::{Depth, Walk};
+use crate::format::{HEADER_LEN, Head, Kind, len64};
+use crate::keydir::{Key, Keydir, Location};
+use crate::open::add_to_catalog;
+use crate::open::report::{PassedOver, RecoveryReport};
+use crate::open::survey::{FoundSeal, Surveyed};
+use crate::read::record_at;
+use crate::segment::Segment;
+use crate::write::low32;
+
+/// What loading needs. Segments are loaded in the order of their positions, and so in that of the sequence numbers: what comes
+/// later supersedes.
+pub(super) struct Loader<'a, G> {
+    pub(super) keydir: &'a Keydir,
+    pub(super) catalog: &'a Catalog<G>,
+}
+
+/// A put or a tombstone that is being loaded.
+struct Loaded {
+    tombstone: bool,
+    offset: u64,
+    len: u64,
+}
+
+impl<G: Segment> Loader<'_, G> {
+    /// Loads a sealed segment; returns the highest sequence number so far.
+    pub(super) fn sealed(
+        &self,
+        mut surveyed: Surveyed<G>,
+        sequence_before: u64,
+        salvage: bool,
+        report: &mut RecoveryReport,
+    ) -> Result<u64> {
+        let Some(found) = surveyed.seal.take() else { return Ok(sequence_before) };
+        let id = surveyed.header.id;
+        let entry = add_to_catalog(self.catalog, surveyed, SegmentState::Sealed)?;
+        entry.set_end(found.end);
+        entry.set_synced(found.end);
+        entry.set_sequence(found.sequence);
+        let loaded = self.from_seal(&entry, &found, sequence_before, report);
+        match loaded {
+            // A crash can leave growth behind the seal: a store that writes cuts it first.
+            Ok(()) if found.end < entry.segment.len() => {}
+            Ok(()) => {
+                entry.segment.freeze().map_err(|source| Error::io("freezing", id, source))?;
+            }
+            Err(error) if salvage && error.is_damage() => {
+                entry.set_state(SegmentState::Quarantined);
+                let served = self.salvage(&entry)?;
+                report.passed_over.push(PassedOver { error, served });
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(sequence_before.max(found.sequence))
+    }
+
+    fn from_seal(
+        &self,
+        entry: &Arc<Entry<G>>,
+        found: &FoundSeal,
+        sequence_before: u64,
+        report: &mut RecoveryReport,
+    ) -> Result<()> {
+        let damaged = |what: &str| Error::damaged(entry.id(), found.offset, what);
+        let seal = Seal::decode(&found.value, found.offset)
+            .ok_or_else(|| damaged("the seal makes no sense"))?;
+        if 0 < seal.records && seal.minimum <= sequence_before {
+            return Err(damaged("sequence numbers overlap those of an earlier segment"));
+        }
+        let tally = if seal.form == HintForm::Keys || self.keydir.takes_hashes() {
+            report.from_hints += 1;
+            seal.for_each_hint(|hint| self.hint(entry, &hint))?
+        } else {
+            report.walked += 1;
+            self.heads(entry, found.offset)?;
+            Some(entry.tally())
+        };
+        let tally = tally.ok_or_else(|| damaged("the hints make no sense"))?;
+        if (tally.records, tally.minimum, tally.maximum)
+            != (seal.records, seal.minimum, seal.maximum)
+        {
+            return Err(damaged("the seal does not agree with the records"));
+        }
+        entry.set_tally(tally);
+        Ok(())
+    }
+
+    fn hint(&self, entry: &Arc<Entry<G>>, hint: &Hint<'_>) -> Result<()> {
+        let loaded = Loaded { tombstone: hint.tombstone, offset: hint.offset, len: hint.len };
+        match hint.key {
+            HintKey::Key(key) => self.apply(entry, self.keydir.key(key), true, &loaded),
+            HintKey::Hash(hash) => self.apply(entry, Key { bytes: &[], hash }, false, &loaded),
+        }
+    }
+
+    /// Loads a sealed segment whose hints hold no keys from the heads of its records.
+    pub(super) fn heads(&self, entry: &Arc<Entry<G>>, end: u64) -> Result<()> {
+        let id = entry.id();
+        let start = len64(HEADER_LEN);
+        let mut walk = Walk::new(&entry.segment, entry.header.seed, start, end, Depth::Heads);
+        let mut tally = Tally::default();
+        while walk.offset() < end {
+            match walk.next().map_err(|source| Error::io("reading", id, source))? {
+                Ok((offset, record)) => {
+                    tally.add(&record.head);
+                    self.record(entry, offset, &record.head, &record.key)?;
+                }
+                Err(why) => return Err(Error::damaged(id, walk.offset(), why.describe())),
+            }
+        }
+        entry.set_tally(tally);
+        Ok(())
+    }
+
+    /// Loads one record; marks and seals change nothing.
+    pub(super) fn record(
+        &self,
+        entry: &Arc<Entry<G>>,
+        offset: u64,
+        head: &Head,
+        key: &[u8],
+    ) -> Result<()> {
+        let tombstone = match head.kind {
+            Kind::Put => false,
+            Kind::Tombstone => true,
+            Kind::Mark | Kind::Seal => return Ok(()),
+        };
+        let loaded = Loaded { tombstone, offset, len: head.record_len() };
+        self.apply(entry, self.keydir.key(key), true, &loaded)
+    }
+
+    /// Supersedes what the keydir has for the key, and keeps the accounts. Where only the key's hash is known, the key
+    /// is read from the log, and only if another record has the same hash.
+    fn apply(
+        &self,
+        entry: &Arc<Entry<G>>,
+        key: Key<'_>,
+        known: bool,
+        loaded: &Loaded,
+    ) -> Result<()> {
+        let at = Location { slot: entry.slot, offset: low32(loaded.offset) };
+        let candidates = self.keydir.candidates(key);
+        let mut read: Option<Bytes> = None;
+        let mut old = None;
+        for candidate in candidates.iter() {
+            let Some(there) = self.catalog.get(candidate.slot) else { continue };
+            let record = record_at(&there, u64::from(candidate.offset), Depth::Heads)?;
+            if !known && read.is_none() {
+                read = Some(record_at(entry, loaded.offset, Depth::Heads)?.key);
+            }
+            if record.key == read.as_deref().unwrap_or(key.bytes) {
+                old = Some((candidate, there, record.head.record_len()));
+                break;
+            }
+        }
+        if !loaded.tombstone {
+            entry.record_lives(loaded.len);
+        }
+        match (&old, loaded.tombstone) {
+            (Some((from, ..)), false) => drop(self.keydir.replace(key, *from, at)),
+            (Some((from, ..)), true) => drop(self.keydir.remove(key, *from)),
+            (None, false) => self.keydir.insert(key, at),
+            (None, true) => {}
+        }
+        if let Some((from, there, len)) = old {
+            there.record_dies(u64::from(from.offset), len);
+        }
+        Ok(())
+    }
+
+    /// Serves every record of a damaged segment whose checksums are right; returns how many.
+    pub(super) fn salvage(&self, entry: &Arc<Entry<G>>) -> Result<u64> {
+        let id = entry.id();
+        let failed = |source| Error::io("reading", id, source);
+        let end = entry.segment.len();
+        entry.set_end(end);
+        let start = len64(HEADER_LEN);
+        let mut walk = Walk::new(&entry.segment, entry.header.seed, start, end, Depth::Whole);
+        let mut budget = search_budget(end);
+        let mut tally = Tally::default();
+        loop {
+            match walk.next().map_err(failed)? {
+                Ok((offset, record)) => {
+                    tally.add(&record.head);
+                    self.record(entry, offset, &record.head, &record.key)?;
+                }
+                Err(_) => {
+                    let from = walk.offset().saturating_add(1);
+                    match walk.find_from(from, &mut budget).map_err(failed)? {
+                        Ok(Some(_)) => {}
+                        _ => break,
+                    }
+                }
+            }
+        }
+        entry.set_tally(tally);
+        Ok(tally.records)
+    }
+}
+
+/// How many bytes of checksums a search may cost in a segment of this length.
+pub(crate) fn search_budget(len: u64) -> u64 {
+    len.saturating_mul(16).saturating_add(1 << 24)
+}

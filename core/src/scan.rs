@@ -1,0 +1,272 @@
+//! Scans: the entries within a range, in byte order, forward or backward.
+
+use std::collections::VecDeque;
+use std::ops::Bound;
+
+use crate::error::Result;
+use crate::format::walk::Depth;
+use crate::keydir::{Bounds, Location};
+use crate::read::record_at;
+use crate::segment::Storage;
+use crate::snapshot::Snapshot;
+use crate::store::Entry;
+
+/// Keys that are taken from the keydir at a time: its lock is held for no longer than that.
+const CHUNK_LEN: usize = 256;
+
+/// Which keys a scan visits, in which order, and how many. Begin with [`Range::all`] or [`Range::prefix`]; each
+/// bound narrows what was there before.
+#[derive(Clone, Debug)]
+pub struct Range {
+    bounds: Bounds,
+    limit: usize,
+}
+
+impl Range {
+    /// All keys, from the first to the last.
+    #[must_use]
+    pub fn all() -> Range {
+        let bounds = Bounds { lower: Bound::Unbounded, upper: Bound::Unbounded, reverse: false };
+        Range { bounds, limit: usize::MAX }
+    }
+
+    /// The keys that begin with these bytes.
+    #[must_use]
+    pub fn prefix(prefix: impl AsRef<[u8]>) -> Range {
+        Range::all().and_prefix(prefix)
+    }
+
+    /// Of these, the keys that begin with these bytes.
+    #[must_use]
+    pub fn and_prefix(self, prefix: impl AsRef<[u8]>) -> Range {
+        let prefix = prefix.as_ref();
+        let range = self.gte(prefix);
+        match successor_of_prefix(prefix) {
+            Some(end) => range.lt(end),
+            None => range,
+        }
+    }
+
+    /// Of these, the keys after this one.
+    #[must_use]
+    pub fn gt(self, key: impl AsRef<[u8]>) -> Range {
+        self.above(Bound::Excluded(key.as_ref().to_vec()))
+    }
+
+    /// Of these, this key and those after it.
+    #[must_use]
+    pub fn gte(self, key: impl AsRef<[u8]>) -> Range {
+        self.above(Bound::Included(key.as_ref().to_vec()))
+    }
+
+    /// Of these, the keys before this one.
+    #[must_use]
+    pub fn lt(self, key: impl AsRef<[u8]>) -> Range {
+        self.below(Bound::Excluded(key.as_ref().to_vec()))
+    }
+
+    /// Of these, this key and those before it.
+    #[must_use]
+    pub fn lte(self, key: impl AsRef<[u8]>) -> Range {
+        self.below(Bound::Included(key.as_ref().to_vec()))
+    }
+
+    /// From the last to the first.
+    #[must_use]
+    pub fn reverse(mut self) -> Range {
+        self.bounds.reverse = true;
+        self
+    }
+
+    /// At most so many entries.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Range {
+        Range { limit, ..self }
+    }
+
+    fn above(mut self, lower: Bound<Vec<u8>>) -> Range {
+        if rank(&self.bounds.lower, false) < rank(&lower, false) {
+            self.bounds.lower = lower;
+        }
+        self
+    }
+
+    fn below(mut self, upper: Bound<Vec<u8>>) -> Range {
+        if rank(&upper, true) < rank(&self.bounds.upper, true) {
+            self.bounds.upper = upper;
+        }
+        self
+    }
+}
+
+/// How far right a bound stands. At one key, an excluded lower bound is right of an included one, and an
+/// included upper bound right of an excluded one.
+fn rank(bound: &Bound<Vec<u8>>, upper: bool) -> (u8, &[u8], bool) {
+    match bound {
+        Bound::Unbounded if upper => (2, &[], false),
+        Bound::Unbounded => (0, &[], false),
+        Bound::Included(key) => (1, key, upper),
+        Bound::Excluded(key) => (1, key, !upper),
+    }
+}
+
+/// The first key after all those with this prefix; `None` where there is none (empty, or all `0xff`).
+fn successor_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let keep = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix.get(..=keep)?.to_vec();
+    *end.last_mut()? += 1;
+    Some(end)
+}
+
+/// An iterator over the entries of a range, as of one moment: it holds a snapshot.
+///
+/// With the `hash` keydir the first step reads all keys and sorts those in range.
+pub struct Scan<S: Storage> {
+    snapshot: Snapshot<S>,
+    bounds: Bounds,
+    left: usize,
+    chunk: VecDeque<(Vec<u8>, Option<Location>)>,
+    /// Nothing is left behind the chunk.
+    exhausted: bool,
+}
+
+impl<S: Storage> Scan<S> {
+    pub(crate) fn new(snapshot: Snapshot<S>, range: Range) -> Scan<S> {
+        let Range { bounds, limit } = range;
+        Scan { snapshot, bounds, left: limit, chunk: VecDeque::new(), exhausted: false }
+    }
+
+    /// Takes the next keys and where they stand.
+    fn refill(&mut self) -> Result<()> {
+        let keys = match self.snapshot.inner().keydir.all() {
+            Some(all) => {
+                self.exhausted = true;
+                self.gather(all)?
+            }
+            None => self.next_of_ordered(),
+        };
+        self.chunk = keys.into();
+        Ok(())
+    }
+
+    /// The next keys of an ordered keydir, and those of the history that lie between.
+    fn next_of_ordered(&mut self) -> Vec<(Vec<u8>, Option<Location>)> {
+        let inner = self.snapshot.inner();
+        let found = inner.keydir.range(&self.bounds, CHUNK_LEN);
+        let mut within = self.bounds.clone();
+        match found.last() {
+            Some((last, _)) if found.len() == CHUNK_LEN => {
+                let last = last.clone();
+                match within.reverse {
+                    false => within.upper = Bound::Included(last.clone()),
+                    true => within.lower = Bound::Included(last.clone()),
+                }
+                self.bounds.go_on_after(last);
+            }
+            _ => self.exhausted = true,
+        }
+        // Keys that were removed since the snapshot: asked for after the keydir, so that none slips between.
+        let superseded = inner.snapshots.superseded(&within);
+        merged(found, superseded, self.bounds.reverse)
+    }
+
+    /// All keys within bounds of a keydir that does not keep them.
+    fn gather(&self, all: Vec<Location>) -> Result<Vec<(Vec<u8>, Option<Location>)>> {
+        let inner = self.snapshot.inner();
+        let mut found = Vec::new();
+        for at in all {
+            // Segments stay while this snapshot lives, so what was found can be read.
+            let Some(entry) = inner.catalog.get(at.slot) else { continue };
+            let key = record_at(&entry, u64::from(at.offset), Depth::Heads)?.key;
+            if self.bounds.contains(&key) {
+                found.push((key.to_vec(), at));
+            }
+        }
+        let superseded = inner.snapshots.superseded(&self.bounds);
+        Ok(merged(found, superseded, self.bounds.reverse))
+    }
+}
+
+/// Both lists in one order, each key once.
+fn merged(
+    found: Vec<(Vec<u8>, Location)>,
+    superseded: Vec<Vec<u8>>,
+    reverse: bool,
+) -> Vec<(Vec<u8>, Option<Location>)> {
+    let mut keys: Vec<_> = found.into_iter().map(|(key, at)| (key, Some(at))).collect();
+    keys.extend(superseded.into_iter().map(|key| (key, None)));
+    keys.sort_by(|a, b| {
+        // A place before none, so that the duplicate that goes is the one without.
+        let order = a.0.cmp(&b.0);
+        let order = if reverse { order.reverse() } else { order };
+        order.then_with(|| b.1.is_some().cmp(&a.1.is_some()))
+    });
+    keys.dedup_by(|later, earlier| later.0 == earlier.0);
+    keys
+}
+
+impl<S: Storage> Iterator for Scan<S> {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Result<Entry>> {
+        while self.left > 0 {
+            let Some((key, at)) = self.chunk.pop_front() else {
+                if self.exhausted {
+                    return None;
+                }
+                if let Err(error) = self.refill() {
+                    self.left = 0;
+                    return Some(Err(error));
+                }
+                continue;
+            };
+            let there = match at {
+                Some(at) => self.snapshot.at_location(&key, at),
+                None => Ok(None),
+            };
+            // Where the place no longer tells, the whole way does.
+            let entry = match there {
+                Ok(None) | Err(_) => self.snapshot.get_entry(&key),
+                found => found,
+            };
+            match entry {
+                Ok(None) => {}
+                Ok(Some(entry)) => {
+                    self.left -= 1;
+                    return Some(Ok(entry));
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_only_narrow() {
+        let range = Range::all().gt("b").gte("b").lte("d").lt("d");
+        let keys: Vec<&str> = ["a", "b", "b0", "c", "d"]
+            .into_iter()
+            .filter(|k| range.bounds.contains(k.as_bytes()))
+            .collect();
+        assert_eq!(keys, ["b0", "c"]);
+        let range = Range::prefix("b").gte("a").lt("z");
+        let keys: Vec<&str> = ["a", "b", "b\u{ff}", "c"]
+            .into_iter()
+            .filter(|k| range.bounds.contains(k.as_bytes()))
+            .collect();
+        assert_eq!(keys, ["b", "b\u{ff}"]);
+    }
+
+    #[test]
+    fn the_end_of_a_prefix() {
+        assert_eq!(successor_of_prefix(b"ab"), Some(b"ac".to_vec()));
+        assert_eq!(successor_of_prefix(&[1, 255, 255]), Some(vec![2]));
+        assert_eq!(successor_of_prefix(&[255, 255]), None);
+        assert_eq!(successor_of_prefix(b""), None);
+    }
+}

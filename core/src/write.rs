@@ -1,0 +1,436 @@
+//! Writing: append, then apply. One appender, one path for single writes and batches.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::batch::Operation;
+use crate::catalog::{Entry, SegmentState};
+use crate::error::{Error, Result};
+use crate::format::record::FIXED_LEN;
+use crate::format::walk::Depth;
+use crate::format::{HEADER_LEN, Head, Header, HeaderKind, Kind, RECORD_START_END, len64};
+use crate::keydir::Location;
+use crate::read::Found;
+use crate::segment::{Segment, SegmentId, Storage};
+use crate::stats::Operation as Counted;
+use crate::store::Inner;
+
+/// Values from this length on are appended from where they are, not copied into the buffer.
+const COPIED_LEN_MAX: usize = 4096;
+
+/// What the one appender knows.
+pub(crate) struct Writer<G> {
+    /// Takes the next record. `None` in a store that is open for reading only.
+    pub(crate) active: Option<Arc<Entry<G>>>,
+    /// Header-only segments for the next positions; never empty while the active one holds a record.
+    pub(crate) successors: VecDeque<Arc<Entry<G>>>,
+    /// The last sequence number that was handed out or skipped.
+    pub(crate) sequence: u64,
+    pub(crate) next_id: u64,
+    pub(crate) next_position: u64,
+    /// A number to go on from before the first write: the session before did not end cleanly.
+    pub(crate) jump_to: Option<u64>,
+    /// The furthest `synced` that the active segment's records say.
+    pub(crate) said_synced: u64,
+    /// Records on their way into the log; kept for its memory.
+    pub(crate) buffer: Vec<u8>,
+}
+
+impl<G> Writer<G> {
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}
+
+/// What an append came to.
+pub(crate) struct Written {
+    /// Of the last record.
+    pub(crate) sequence: u64,
+    /// What [`Inner::wait_durable`] takes.
+    pub(crate) position: u64,
+}
+
+/// An operation and the record that it supersedes.
+pub(crate) type WithOld<'a, G> = (Operation<'a>, Option<Found<G>>);
+
+impl<S: Storage> Inner<S> {
+    /// Looks up what a batch supersedes, and leaves out deletes of keys that are not there.
+    pub(crate) fn with_old<'a>(
+        &self,
+        operations: Vec<Operation<'a>>,
+    ) -> Result<Vec<WithOld<'a, S::Segment>>> {
+        let mut found = Vec::with_capacity(operations.len());
+        // Whether the key is there after what was decided so far.
+        let mut there: BTreeMap<&[u8], bool> = BTreeMap::new();
+        for operation in operations {
+            let earlier = there.get(operation.key).copied();
+            let old = match earlier {
+                Some(_) => None,
+                None => self.find(operation.key, Depth::Heads)?,
+            };
+            let is_there = earlier.unwrap_or(old.is_some());
+            there.insert(operation.key, operation.value.is_some());
+            if is_there || operation.value.is_some() {
+                found.push((operation, old));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Appends records for the operations, all or nothing, and applies them. Each key's first operation comes with what
+    /// it supersedes.
+    pub(crate) fn append(
+        &self,
+        writer: &mut Writer<S::Segment>,
+        operations: &[WithOld<'_, S::Segment>],
+    ) -> Result<Written> {
+        self.begin_session(writer)?;
+        let active = self.make_room(writer, operations)?;
+        let heads = self.encode(writer, &active, operations)?;
+        let position = self.append_buffer(writer, &active, operations)?;
+        // Nothing fails from here on: the records are in the log.
+        let mut tally = active.tally();
+        for (_, head) in &heads {
+            tally.add(head);
+        }
+        active.set_tally(tally);
+        let sequence = heads.last().map_or(writer.sequence, |(_, head)| head.sequence);
+        writer.sequence = sequence;
+        active.set_sequence(sequence);
+        self.apply(&active, &heads, operations);
+        Ok(Written { sequence, position })
+    }
+
+    /// After an unclean end, numbers that were handed out and lost must not be handed out again: a synced mark
+    /// raises the count before the first of the new ones.
+    fn begin_session(&self, writer: &mut Writer<S::Segment>) -> Result<()> {
+        let Some(sequence) = writer.jump_to else { return Ok(()) };
+        let active = self.make_room(writer, &[])?;
+        self.append_mark(writer, &active, sequence)?;
+        self.sync_segment(&active)?;
+        writer.jump_to = None;
+        Ok(())
+    }
+
+    /// Appends a mark: everything before it is durable.
+    fn append_mark(
+        &self,
+        writer: &mut Writer<S::Segment>,
+        active: &Arc<Entry<S::Segment>>,
+        sequence: u64,
+    ) -> Result<()> {
+        let offset = active.end();
+        let mark = Head {
+            kind: Kind::Mark,
+            batch: false,
+            sequence,
+            expires_at_ms: None,
+            synced: Some(offset),
+            key_len: 0,
+            value_len: 0,
+        };
+        writer.buffer.clear();
+        mark.encode(active.header.seed, offset, &[], &[], &mut writer.buffer);
+        self.append_buffer(writer, active, &[])?;
+        writer.sequence = sequence;
+        writer.said_synced = offset;
+        active.set_sequence(sequence);
+        Ok(())
+    }
+
+    /// The active segment, after a roll where the records would not fit into the present one.
+    fn make_room(
+        &self,
+        writer: &mut Writer<S::Segment>,
+        operations: &[WithOld<'_, S::Segment>],
+    ) -> Result<Arc<Entry<S::Segment>>> {
+        let active = writer.active.clone().ok_or(Error::ReadOnly)?;
+        let mut len: u64 = 8;
+        let mut last_start = 0;
+        for (operation, _) in operations {
+            last_start = len;
+            let expiry = if operation.expires_at_ms.is_some() { 8 } else { 0 };
+            let value = operation.value.map_or(0, <[u8]>::len);
+            len += len64(FIXED_LEN + expiry + operation.key.len()) + len64(value);
+        }
+        if RECORD_START_END <= len64(HEADER_LEN) + last_start {
+            return Err(Error::BatchLen(len));
+        }
+        let end = active.end();
+        let fits = end + len <= self.options.segment_bytes && end + last_start < RECORD_START_END;
+        if fits || active.tally().records == 0 {
+            self.make_successor(writer)?;
+            return Ok(active);
+        }
+        self.roll(writer)
+    }
+
+    /// Makes sure that the position behind the active one exists before the active one takes a record, so that a lost
+    /// file always leaves a gap.
+    fn make_successor(&self, writer: &mut Writer<S::Segment>) -> Result<()> {
+        if writer.successors.is_empty() {
+            let successor = self.create_log(writer)?;
+            writer.successors.push_back(successor);
+        }
+        Ok(())
+    }
+
+    /// Goes on in the next segment; the one before is sealed at once or soon.
+    fn roll(&self, writer: &mut Writer<S::Segment>) -> Result<Arc<Entry<S::Segment>>> {
+        self.make_successor(writer)?;
+        if writer.successors.len() < 2 {
+            let next = self.create_log(writer)?;
+            writer.successors.push_back(next);
+        }
+        let Some(next) = writer.successors.pop_front() else {
+            return Err(Error::Limit("no segment to go on in"));
+        };
+        if let Some(rolled) = writer.active.replace(Arc::clone(&next)) {
+            self.sealing.push(rolled);
+        }
+        writer.said_synced = 0;
+        if self.options.seal_on_roll {
+            match self.seal_pending() {
+                // The seal waits until there is room for it; the record may fit.
+                Err(error) if error.is_full() => {}
+                sealed => drop(sealed?),
+            }
+        }
+        Ok(next)
+    }
+
+    /// Creates the log segment for the next position, durably.
+    pub(crate) fn create_log(
+        &self,
+        writer: &mut Writer<S::Segment>,
+    ) -> Result<Arc<Entry<S::Segment>>> {
+        let position = writer.next_position;
+        let id = writer.take_id()?;
+        let span = (HeaderKind::Log, position, position);
+        let entry = create_segment(&self.storage, &self.catalog, self.store_id, id, span)?;
+        writer.next_position = position.saturating_add(1);
+        Ok(entry)
+    }
+
+    /// Encodes the records into the writer's buffer, but for one large value, and returns where each will stand.
+    fn encode(
+        &self,
+        writer: &mut Writer<S::Segment>,
+        active: &Entry<S::Segment>,
+        operations: &[WithOld<'_, S::Segment>],
+    ) -> Result<Vec<(u64, Head)>> {
+        let known_synced = self.known_synced(active);
+        let mut synced = (writer.said_synced < known_synced).then_some(known_synced);
+        let mut heads = Vec::with_capacity(operations.len());
+        let mut offset = active.end();
+        let mut sequence = writer.sequence;
+        writer.buffer.clear();
+        for (number, (operation, _)) in operations.iter().enumerate() {
+            sequence = sequence.checked_add(1).ok_or(Error::Limit("sequence numbers"))?;
+            let Operation { key, value, expires_at_ms } = *operation;
+            let value_bytes = value.unwrap_or_default();
+            let head = Head {
+                kind: if value.is_some() { Kind::Put } else { Kind::Tombstone },
+                batch: number + 1 < operations.len(),
+                sequence,
+                expires_at_ms,
+                synced: synced.take(),
+                key_len: u16::try_from(key.len()).map_err(|_| Error::KeyLen(key.len()))?,
+                value_len: u32::try_from(value_bytes.len())
+                    .map_err(|_| Error::ValueLen(value_bytes.len()))?,
+            };
+            head.encode_head(active.header.seed, offset, key, value_bytes, &mut writer.buffer);
+            if large_value(operations).is_none() {
+                writer.buffer.extend_from_slice(value_bytes);
+            }
+            heads.push((offset, head));
+            offset = offset.saturating_add(head.record_len());
+        }
+        writer.said_synced = writer.said_synced.max(known_synced);
+        Ok(heads)
+    }
+
+    /// How far records of this segment may say that it is durable: nothing before the earlier ones are sealed.
+    fn known_synced(&self, active: &Entry<S::Segment>) -> u64 {
+        match self.sealing.is_empty() {
+            true => active.synced(),
+            false => 0,
+        }
+    }
+
+    /// Appends the buffer, and the one large value. Undoes a failed append.
+    fn append_buffer(
+        &self,
+        writer: &Writer<S::Segment>,
+        active: &Entry<S::Segment>,
+        operations: &[WithOld<'_, S::Segment>],
+    ) -> Result<u64> {
+        let value = large_value(operations).unwrap_or_default();
+        append_or_undo(active, &[&writer.buffer, value]).map_err(|failed| match failed {
+            AppendFailed::Undone(error) => error,
+            AppendFailed::Torn(error) => self.poisoned_by(error),
+        })?;
+        Ok(self.commit.append(len64(writer.buffer.len()) + len64(value.len())))
+    }
+
+    /// Points the keydir at the new records and keeps the accounts.
+    fn apply(
+        &self,
+        active: &Arc<Entry<S::Segment>>,
+        heads: &[(u64, Head)],
+        operations: &[WithOld<'_, S::Segment>],
+    ) {
+        let remembers = self.snapshots.any();
+        // Where the keys of a batch stand that it has written more than once.
+        let mut written: BTreeMap<&[u8], (Location, Head)> = BTreeMap::new();
+        for ((offset, head), (operation, old)) in heads.iter().zip(operations) {
+            let key = self.keydir.key(operation.key);
+            let at = Location { slot: active.slot, offset: low32(*offset) };
+            let old = match written.get(operation.key) {
+                Some((at, head)) => Some((*at, *head, Arc::clone(active))),
+                None => old.as_ref().map(|old| (old.at, old.record.head, Arc::clone(&old.entry))),
+            };
+            // A tombstone that an earlier one of the same batch already made superfluous supersedes nothing.
+            let old = old.filter(|(_, head, _)| head.kind == Kind::Put);
+            if let Some((from, old_head, _)) = &old
+                && remembers
+            {
+                self.snapshots.remember(operation.key, old_head.sequence, head.sequence, *from);
+            }
+            if operation.value.is_some() {
+                active.record_lives(head.record_len());
+                self.counters.count(Counted::Put);
+            } else {
+                self.counters.count(Counted::Delete);
+            }
+            match (&old, operation.value.is_some()) {
+                (Some((from, ..)), true) => drop(self.keydir.replace(key, *from, at)),
+                (Some((from, ..)), false) => drop(self.keydir.remove(key, *from)),
+                (None, true) => self.keydir.insert(key, at),
+                (None, false) => {}
+            }
+            if let Some((from, old_head, entry)) = old {
+                entry.record_dies(u64::from(from.offset), old_head.record_len());
+            }
+            if 1 < operations.len() {
+                written.insert(operation.key, (at, *head));
+            }
+        }
+    }
+
+    /// Syncs, seals a long tail, marks the log as complete, and takes no more calls.
+    pub(crate) fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) || !self.options.writes() {
+            return Ok(());
+        }
+        self.check_poison()?;
+        self.abandon_merge()?;
+        self.release_retired()?;
+        let mut writer = self.writer();
+        let Some(mut active) = writer.active.clone() else { return Ok(()) };
+        if self.options.segment_bytes / 4 < active.tally().record_bytes {
+            // Long enough for its hints to make the next opening faster.
+            active = self.roll(&mut writer)?;
+        }
+        self.seal_pending()?;
+        self.sync_segment(&active)?;
+        let ends_in_mark = writer.said_synced + MARK_LEN == active.end();
+        if ends_in_mark {
+            return Ok(());
+        }
+        let sequence = writer.jump_to.unwrap_or(writer.sequence);
+        let marked = self
+            .make_successor(&mut writer)
+            .and_then(|()| self.append_mark(&mut writer, &active, sequence));
+        match marked {
+            // Everything is durable; the mark only says so.
+            Err(error) if error.is_full() => Ok(()),
+            marked => marked.and_then(|()| self.sync_segment(&active)),
+        }
+    }
+}
+
+/// Bytes of a mark.
+pub(crate) const MARK_LEN: u64 = 32;
+
+impl<G> Writer<G> {
+    /// The next id, for a segment that is about to be created.
+    pub(crate) fn take_id(&mut self) -> Result<SegmentId> {
+        let id = SegmentId(self.next_id);
+        self.next_id = self.next_id.checked_add(1).ok_or(Error::Limit("segment ids"))?;
+        Ok(id)
+    }
+}
+
+/// The value of a single write, if it is too long to be worth a copy.
+fn large_value<'a, G>(operations: &[WithOld<'a, G>]) -> Option<&'a [u8]> {
+    match operations {
+        [(operation, _)] => operation.value.filter(|value| COPIED_LEN_MAX < value.len()),
+        _ => None,
+    }
+}
+
+/// The offset of a record, which stands below 4 GiB.
+pub(crate) fn low32(offset: u64) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
+/// What became of a failed append.
+pub(crate) enum AppendFailed {
+    /// The segment ends where it ended before.
+    Undone(Error),
+    /// Nobody knows where the segment ends: nothing may be written any more.
+    Torn(Error),
+}
+
+/// Appends at the end of a segment. After a failure the segment is cut back to where it ended, and looked at.
+pub(crate) fn append_or_undo<G: Segment>(
+    entry: &Entry<G>,
+    parts: &[&[u8]],
+) -> std::result::Result<(), AppendFailed> {
+    let (id, end) = (entry.id(), entry.end());
+    if entry.segment.len() != end {
+        let error = Error::damaged(id, end, "the segment does not end where its last record does");
+        return Err(AppendFailed::Torn(error));
+    }
+    let len: u64 = parts.iter().map(|part| len64(part.len())).sum();
+    let failed = match entry.segment.append(parts) {
+        Ok(()) if entry.segment.len() == end + len => {
+            entry.set_end(end + len);
+            return Ok(());
+        }
+        Ok(()) => std::io::Error::other("the platform wrote another number of bytes than it said"),
+        Err(error) => error,
+    };
+    let error = Error::io("appending to", id, failed);
+    match entry.segment.truncate(end) {
+        Ok(()) if entry.segment.len() == end => Err(AppendFailed::Undone(error)),
+        _ => Err(AppendFailed::Torn(error)),
+    }
+}
+
+/// Creates a segment with nothing but its header, durably, and puts it into the catalog.
+pub(crate) fn create_segment<S: Storage>(
+    storage: &S,
+    catalog: &crate::catalog::Catalog<S::Segment>,
+    store_id: [u8; 16],
+    id: SegmentId,
+    (kind, first, last): (HeaderKind, u64, u64),
+) -> Result<Arc<Entry<S::Segment>>> {
+    let [a, b, c, d, ..] = storage.random().to_le_bytes();
+    let seed = u32::from_le_bytes([a, b, c, d]);
+    let header = Header { kind, seed, store_id, id, first, last, compatible: 0 };
+    let segment = storage.create(id).map_err(|source| Error::io("creating", id, source))?;
+    let begun = segment
+        .truncate(0)
+        .and_then(|()| segment.append(&[&header.encode()]))
+        .and_then(|()| segment.sync());
+    if let Err(source) = begun {
+        drop(segment);
+        // Best effort: what stays is a segment that was being created, which the next opening removes.
+        let _ = storage.remove(id);
+        return Err(Error::io("creating", id, source));
+    }
+    catalog.add(|slot| Entry::new(segment, header, slot, SegmentState::Active))
+}

@@ -1,0 +1,210 @@
+"""FORMAT.md itself under test: every row of its table of recovery, and its worked example in hex."""
+
+import re
+import unittest
+from pathlib import Path
+
+import bitcask_reader
+from segment import Damage, Segment
+from segment_writer import SegmentWriter, flipped
+
+PAGE = (Path(__file__).resolve().parents[2] / "FORMAT.md").read_text(encoding="utf-8")
+
+
+def section(number):
+    """The text of one section."""
+    return re.search(rf"^## {number}\. .*?(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)[0]
+
+
+def fenced(text, language):
+    """The lines inside the fenced blocks of a language."""
+    return [line for block in re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE) for line in block.splitlines()]
+
+
+def log(damage=lambda w, offsets: None, vouched=False, before=None, **options):
+    """An un-sealed segment of three puts. `damage` gets it with their offsets and returns the bad offset b; a mark may follow."""
+    w = SegmentWriter(2 if before else 1, sequence=before.sequence if before else 0, **options)
+    offsets = [w.put(key, b"value " + key) for key in (b"a", b"b", b"c")]
+    w.bad = damage(w, offsets) or len(w.data)
+    if vouched:
+        w.mark()
+    return w
+
+
+def flip(at):
+    """Changes one bit of the last record but one, `at` bytes into it (or before its end)."""
+
+    def damage(w, offsets):
+        end = offsets[2]
+        w.data[:] = flipped(w.data, end + at if at < 0 else offsets[1] + at)
+        return offsets[1]
+
+    return damage
+
+
+def cut_short(w, offsets):
+    """Takes the last byte away."""
+    del w.data[-1]
+    return offsets[2]
+
+
+def cut_record(w, offsets):
+    """Takes the last record away; the next segment goes on behind it."""
+    del w.data[offsets[2] :]
+    return offsets[2]
+
+
+def zeros_behind(w, offsets):
+    """Growth that was not cut."""
+    w.bad = len(w.data)
+    w.data += bytes(500)
+    return w.bad
+
+
+def zeros_inside(w, offsets):
+    """A sector that never came to the disk."""
+    w.data[offsets[1] : offsets[2]] = bytes(offsets[2] - offsets[1])
+    return offsets[1]
+
+
+def too_long(w, offsets):
+    """A right head whose value runs past the end; another record may be written where the value should be."""
+    offset = w.put(b"long", bytes(1000))
+    del w.data[offset + 40 :]
+    return offset
+
+
+def no_batch_end(w, offsets):
+    """The first two of a batch of three."""
+    w.put(b"d", batch=True)
+    w.put(b"e", batch=True)
+
+
+def nothing(w, offsets):
+    """No damage."""
+
+
+HEAD, BODY = flip(16), flip(-1)
+
+
+def last(damage, vouched=False):
+    """The damaged segment is the last that holds a record."""
+    w = log(damage, vouched)
+    return [w, SegmentWriter(2)], w.name, w.bad
+
+
+def earlier(damage, vouched=False, reported_in_next=False):
+    """A record follows in a later segment."""
+    w = log(damage)
+    later = SegmentWriter(2, sequence=w.sequence)
+    later.put(b"z", synced=72 if vouched else None)
+    return [w, later, SegmentWriter(3)], *((later.name, 72) if reported_in_next else (w.name, w.bad))
+
+
+def sealed(at, vouched, later_record=True):
+    """A sealed segment with a changed bit: `at` bytes into the second record, or before the end of the seal."""
+    w = log()
+    bad = 72 + (w.hinted[0][1] - w.hinted[0][0])
+    seal = w.seal()
+    w.data[:] = flipped(w.data, bad + at if at >= 0 else len(w.data) + at)
+    later = SegmentWriter(2, sequence=w.sequence)
+    if later_record:
+        later.put(b"z", synced=72 if vouched else None)
+    return [w, later, SegmentWriter(3)], w.name, bad if at >= 0 else seal
+
+
+UN_LAST, UN_EARLIER = "un-sealed, last", "un-sealed, earlier"
+IN_BODY = 24 + 1 + 3
+ANYTHING = [nothing, zeros_behind, too_long, HEAD, BODY, no_batch_end, cut_record, cut_short]
+
+# Each row of the table: the stores that show it, each with the segment and the offset that must be named.
+CASES = {
+    (UN_LAST, "end of file", "no"): [last(nothing)],
+    (UN_LAST, "zeros only", "no"): [last(zeros_behind)],
+    (UN_LAST, "record runs past the end of the file", "no"): [last(cut_short), last(too_long)],
+    (UN_LAST, "head checksum wrong", "no"): [last(HEAD)],
+    (UN_LAST, "head right, body checksum wrong", "no"): [last(BODY)],
+    (UN_LAST, "batch without its end", "no"): [last(no_batch_end)],
+    (UN_LAST, "record runs past the end of the file", "yes"): [last(too_long, vouched=True)],
+    (UN_LAST, "head checksum wrong", "yes"): [last(HEAD, vouched=True)],
+    (UN_LAST, "head right, body checksum wrong", "yes"): [last(BODY, vouched=True)],
+    (UN_LAST, "zeros only", "yes"): [last(zeros_inside, vouched=True)],
+    (UN_EARLIER, "end of file, next record follows on", "no"): [earlier(nothing)],
+    (UN_EARLIER, "head checksum wrong", "no"): [earlier(HEAD)],
+    (UN_EARLIER, "end of file, next record does not follow on", "no"): [earlier(cut_record, reported_in_next=True)],
+    (UN_EARLIER, "anything", "yes"): [earlier(damage, vouched=True) for damage in ANYTHING],
+    ("sealed", "body checksum wrong", "any"): [sealed(IN_BODY, True), sealed(IN_BODY, False), sealed(IN_BODY, False, False)],
+    ("sealed", "head checksum wrong", "any"): [sealed(16, True), sealed(16, False), sealed(16, False, False)],
+    ("sealed", "seal's checksum wrong, a record follows in a later segment", "yes"): [sealed(at, True) for at in (-1, -9, -30, -90)],
+}
+
+
+# What the reader says is there.
+REASONS = {
+    "record runs past the end of the file": "record runs past the end of the file",
+    "zeros only": "zeros",
+    "head checksum wrong": "head checksum wrong",
+    "head right, body checksum wrong": "body checksum wrong",
+    "body checksum wrong": "body checksum wrong",
+    "batch without its end": "batch without its end",
+    "end of file, next record does not follow on": "sequence number wrong",
+}
+
+
+class RecoveryTable(unittest.TestCase):
+    """Section 6. A row without a case fails, and a case without a row."""
+
+    def rows(self):
+        found = re.findall(r"^\| *(\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", section(6), re.MULTILINE)
+        return {tuple(cell.strip() for cell in row[1:4]): (int(row[0]), row[4].strip()) for row in found}
+
+    def test_rows_and_cases_are_the_same(self):
+        rows = self.rows()
+        self.assertEqual([n for n, _ in rows.values()], list(range(1, len(rows) + 1)))
+        self.assertEqual(rows.keys() - CASES.keys(), set(), "rows of FORMAT.md without a case here")
+        self.assertEqual(CASES.keys() - rows.keys(), set(), "cases here without a row in FORMAT.md")
+
+    def test_every_row(self):
+        for row, (number, verdict) in self.rows().items():
+            for segments, name, bad in CASES.get(row, []):
+                with self.subTest(row=number, at=row):
+                    store = [Segment(s.name, i + 1, bytes(s.data)) for i, s in enumerate(segments)]
+                    if verdict == "damage":
+                        with self.assertRaises(Damage) as raised:
+                            bitcask_reader.read_segments(store)
+                        self.assertEqual((raised.exception.segment, raised.exception.offset), (name, bad))
+                        self.assertIn(REASONS.get(row[1], ""), raised.exception.what)
+                        continue
+                    found = bitcask_reader.read_segments(store)
+                    self.assertEqual(found.verdict, verdict)
+                    if verdict == "torn":
+                        self.assertEqual(found.torn[0][0], name)
+                        self.assertLessEqual(found.torn[0][1], bad)
+                        behind = [s.name for s in store if s.name > name]
+                        self.assertEqual([t[:2] for t in found.torn[1:]], [(other, 72) for other in behind])
+                        self.assertIn(REASONS.get(row[1], ""), found.torn[0][3])
+                    self.assertIn(f"at {bad}", next(s.state for s in store if s.name == name))
+
+
+class WorkedExample(unittest.TestCase):
+    """Section 11."""
+
+    def test_the_hex_is_a_segment_with_these_records(self):
+        data = bytearray()
+        for line in fenced(section(11), "hex"):
+            text = re.split(r"[|#]", line)[0].strip()
+            at = re.match(r"([0-9a-f]{8}):", text)
+            if at:
+                self.assertEqual(int(at[1], 16), len(data), f"the offset of the line {line!r}")
+                text = text[9:]
+            data += bytes.fromhex(text)
+        store = bitcask_reader.read_segments([Segment("000000000001.segment", 1, bytes(data))])
+        self.assertEqual(store.verdict, "clean")
+        self.assertEqual(store.segments[0].state, "sealed")
+        self.assertEqual(store.segments[0].seal.end, len(data))
+        self.assertEqual(bitcask_reader.lines(store), fenced(section(11), "jsonl"))
+        self.assertTrue(store.live)
+
+
+if __name__ == "__main__":
+    unittest.main()

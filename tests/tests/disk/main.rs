@@ -1,0 +1,14 @@
+//! What `Disk` promises beyond the seam, on real files and with real processes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests, and helpers that are not functions of tests"
+)]
+
+mod child;
+mod folder;
+mod full;
+mod processes;
+mod segment;
+mod syncs;

@@ -1,0 +1,297 @@
+//! [`Opfs`]: the pool of slots as the engine's [`Storage`].
+
+use std::cell::{RefCell, RefMut};
+use std::collections::BTreeSet;
+use std::io;
+use std::rc::Rc;
+
+use bitcask_core::{SegmentId, Storage, segment_id_of};
+use wasm_bindgen::JsCast;
+use web_sys::{Crypto, WorkerGlobalScope};
+
+use crate::error::OpenError;
+use crate::folder::Folder;
+use crate::segment::{Buffer, OpfsSegment, Readers};
+use crate::slot::{HEADER_LEN, Slot};
+
+/// Slots of a new store: two segments of its beginning, an output and a few to spare.
+const SLOTS_AT_FIRST: u32 = 8;
+
+/// Slots at most. Browsers limit the open handles, Safari to 252 for all stores of an origin.
+const SLOTS_MAX: usize = 64;
+
+/// What one call of the engine may create.
+const FREE_SLOTS_MIN: usize = 2;
+
+/// A store's folder in the Origin Private File System: segments in a pool of slots whose handles are all
+/// open. The [crate's page](crate) says why.
+///
+/// Lives in one dedicated worker, as all that comes from it. Having it is having the store; dropping or
+/// closing it gives the store back.
+#[derive(Debug)]
+pub struct Opfs {
+    folder: Folder,
+    pool: RefCell<Pool>,
+    buffer: Buffer,
+    crypto: Option<Crypto>,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    /// In rising order of their numbers, which is the order of their age.
+    places: Vec<Place>,
+    /// Slots that are being opened.
+    opening: usize,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Place {
+    number: u32,
+    slot: Rc<Slot>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Free,
+    Segment(SegmentId, OpfsSegment),
+    /// Removed, but somebody may still read it.
+    Removed(Readers),
+}
+
+impl Opfs {
+    /// Opens the store's folder of this name in the origin's private file system, and all its slots;
+    /// creates what is missing. No content of any slot is changed.
+    ///
+    /// A name is 1 to 128 of the characters `a-z`, `0-9` and `-`. In a new folder 8 slots are created;
+    /// that they exist may not survive a power cut in the next seconds (see the [crate's page](crate)).
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Locked`] where somebody has it open, [`OpenError::Unsupported`] where this is no
+    /// place for it, [`OpenError::Io`] else. After an error nothing is held.
+    pub async fn open(name: &str) -> Result<Opfs, OpenError> {
+        let folder = Folder::open(name).await?;
+        // The first slot alone before the others: of two who open at a time, one gets all of them.
+        let first = folder.open_slots(&[0]).await?;
+        let mut numbers = folder.slot_numbers().await?;
+        numbers.retain(|number| *number != 0);
+        numbers.extend(
+            (1..SLOTS_AT_FIRST).filter(|number| !numbers.contains(number)).collect::<Vec<_>>(),
+        );
+        numbers.sort_unstable();
+        let others = folder.open_slots(&numbers).await?;
+
+        let buffer = Buffer::default();
+        let slots = std::iter::once(0).chain(numbers).zip(first.into_iter().chain(others));
+        let pool = Pool::of(slots, &buffer)?;
+        let crypto = js_sys::global().dyn_into::<WorkerGlobalScope>().ok();
+        let crypto = crypto.and_then(|global| global.crypto().ok());
+        let opfs = Opfs { folder, pool: RefCell::new(pool), buffer, crypto };
+        opfs.prepare().await?;
+        Ok(opfs)
+    }
+
+    /// Makes two free slots ready, and returns how many there are: fewer than two only where all of the
+    /// 64 slots that there may be hold segments.
+    ///
+    /// For between two calls of the store, each of which may take one (the first opening: two). Returns
+    /// without waiting for anything where nothing is to be done.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the browser says; the store can be used as before.
+    pub async fn prepare(&self) -> io::Result<usize> {
+        let numbers = self.pool()?.numbers_to_open();
+        if !numbers.is_empty() {
+            let opened = self.folder.open_slots(&numbers).await;
+            // Closed in the meantime: what was opened closes as it is dropped.
+            self.pool.borrow_mut().opening -= numbers.len();
+            let slots = opened.map_err(|error| match error {
+                OpenError::Io(error) => error,
+                error => io::Error::new(io::ErrorKind::ResourceBusy, error),
+            })?;
+            self.pool()?.add(numbers.into_iter().zip(slots));
+        }
+        Ok(self.pool()?.free().count())
+    }
+
+    /// How many slots the pool has; as many file handles are open.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.pool.borrow().places.len()
+    }
+
+    /// Closes all handles and gives the store back; so does dropping it. Nothing is flushed. From here on
+    /// every call on it and on its segments is an error.
+    pub fn close(&self) {
+        let mut pool = self.pool.borrow_mut();
+        pool.closed = true;
+        // The first slot last: who gets it finds the others free.
+        for place in pool.places.drain(..).rev() {
+            place.slot.close();
+        }
+    }
+
+    fn pool(&self) -> io::Result<RefMut<'_, Pool>> {
+        let pool = self.pool.borrow_mut();
+        if pool.closed {
+            return Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the store's folder was closed",
+            ));
+        }
+        Ok(pool)
+    }
+}
+
+impl Drop for Opfs {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Pool {
+    /// Reads what the slots hold.
+    fn of(slots: impl Iterator<Item = (u32, Slot)>, buffer: &Buffer) -> io::Result<Pool> {
+        let mut pool = Pool::default();
+        let mut used = BTreeSet::new();
+        let mut unreadable = Vec::new();
+        pool.add(slots);
+        for place in &mut pool.places {
+            let header = place.slot.header()?;
+            match segment_id_of(&header) {
+                Some(id) if used.insert(id) => place.hold(id, place.slot.size(), buffer),
+                None if header == [0; HEADER_LEN] => {}
+                _ => unreadable.push(place),
+            }
+        }
+        // They follow the ids that are there, so that the engine's next id is none of them either.
+        let mut id = used.last().map_or(0, |id| id.0);
+        for place in unreadable {
+            while !used.insert(SegmentId(id)) {
+                id = id.wrapping_add(1);
+            }
+            place.hold(SegmentId(id), place.slot.size(), buffer);
+        }
+        Ok(pool)
+    }
+
+    fn add(&mut self, slots: impl Iterator<Item = (u32, Slot)>) {
+        self.places.extend(slots.map(|(number, slot)| Place {
+            number,
+            slot: Rc::new(slot),
+            content: Content::Free,
+        }));
+        self.places.sort_unstable_by_key(|place| place.number);
+    }
+
+    fn free(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().filter(|place| place.is_free())
+    }
+
+    /// The numbers of slots to add. Counts them as being opened, so that whoever asks next gets others.
+    fn numbers_to_open(&mut self) -> Vec<u32> {
+        let wanted = FREE_SLOTS_MIN.saturating_sub(self.free().count());
+        let count = wanted.min(SLOTS_MAX.saturating_sub(self.places.len() + self.opening));
+        let last = self.places.last().map_or(0, |place| place.number);
+        let skip = self.opening + 1;
+        self.opening += count;
+        (last..).skip(skip).take(count).collect()
+    }
+
+    fn segment(&self, id: SegmentId) -> Option<&OpfsSegment> {
+        self.places.iter().find_map(|place| match &place.content {
+            Content::Segment(here, segment) if *here == id => Some(segment),
+            _ => None,
+        })
+    }
+}
+
+impl Place {
+    fn is_free(&self) -> bool {
+        match &self.content {
+            Content::Free => true,
+            Content::Segment(..) => false,
+            Content::Removed(readers) => readers.are_gone(),
+        }
+    }
+
+    fn hold(&mut self, id: SegmentId, len: u64, buffer: &Buffer) {
+        let segment = OpfsSegment::new(Rc::clone(&self.slot), len, Rc::clone(buffer));
+        self.content = Content::Segment(id, segment);
+    }
+}
+
+impl Storage for Opfs {
+    type Segment = OpfsSegment;
+
+    fn list(&self) -> io::Result<Vec<SegmentId>> {
+        let pool = self.pool()?;
+        let ids = pool.places.iter().filter_map(|place| match place.content {
+            Content::Segment(id, _) => Some(id),
+            _ => None,
+        });
+        Ok(ids.collect())
+    }
+
+    fn create(&self, id: SegmentId) -> io::Result<OpfsSegment> {
+        let mut pool = self.pool()?;
+        if pool.segment(id).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let slots = pool.places.len();
+        let place = pool.places.iter_mut().find(|place| place.is_free());
+        let place = place.ok_or_else(|| no_free_slot(slots))?;
+        // Stale bytes stand behind the header's zeros where a removal was cut short by a crash.
+        place.slot.cut()?;
+        place.hold(id, 0, &self.buffer);
+        pool.segment(id).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn open(&self, id: SegmentId) -> io::Result<OpfsSegment> {
+        self.pool()?.segment(id).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn remove(&self, id: SegmentId) -> io::Result<()> {
+        let mut pool = self.pool()?;
+        for place in &mut pool.places {
+            match &place.content {
+                Content::Segment(here, segment) if *here == id => {
+                    place.content = Content::Removed(segment.remove()?);
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn now_ms(&self) -> u64 {
+        crate::error::whole(js_sys::Date::now().floor()).unwrap_or(0)
+    }
+
+    fn random(&self) -> u64 {
+        let mut bytes = [0; 8];
+        let filled =
+            self.crypto.as_ref().map(|crypto| crypto.get_random_values_with_u8_array(&mut bytes));
+        match filled {
+            Some(Ok(_)) => u64::from_le_bytes(bytes),
+            // No browser refuses eight bytes to a worker.
+            _ => js_sys::Math::random().to_bits() ^ js_sys::Date::now().to_bits().rotate_left(32),
+        }
+    }
+}
+
+fn no_free_slot(slots: usize) -> io::Error {
+    if slots < SLOTS_MAX {
+        io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "no free slot is ready: `prepare` was not called",
+        )
+    } else {
+        let text = format!("all {slots} slots hold segments: use larger segments, or merge sooner");
+        io::Error::new(io::ErrorKind::StorageFull, text)
+    }
+}
