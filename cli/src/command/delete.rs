@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::arguments::{Bounds, Writing};
 use super::encoding::EncodingArgs;
 use super::failure::{Exit, Failure};
-use super::input::{KEY_BYTES_MAX, argument_or_file};
+use super::input::{Role, argument_or_file};
 use super::output::{Output, say};
 use super::put::differs;
 use super::store::{self, Batch, Conditional, Create, Db, WriteOptions};
@@ -60,13 +60,15 @@ struct Report {
 pub(crate) fn run(args: &Delete) -> Result<Exit, Failure> {
     let mut keys = Vec::with_capacity(args.keys.len());
     for key in &args.keys {
-        keys.push(args.encoding.key().argument(key)?);
+        let key = args.encoding.key().argument(key)?;
+        Role::Key.check(key.len() as u64)?;
+        keys.push(key);
     }
     keys.extend(argument_or_file(
         None,
         args.encoding.key(),
         args.key_file.as_deref(),
-        KEY_BYTES_MAX,
+        Role::Key,
     )?);
     check(args, keys.len())?;
     let report = store::writing(&args.writing, Create::Never, |db| {

@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
-use super::store::{Error, is_locked};
+use bitcask::FolderError;
+
+use super::store::Error;
 
 /// How a command ended. The numbers are promised in `bitcask --help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ impl From<Exit> for ExitCode {
 pub(crate) enum Failure {
     /// The store says so; its path is added where the failure is shown.
     Store(Error),
+    /// The folder of the store could not be opened.
+    Folder(FolderError),
     /// Anything else that a person must read.
     Said {
         /// How the process ends.
@@ -77,7 +81,8 @@ impl Failure {
             // Whoever read the output has seen enough: `bitcask scan ./db | head`.
             Failure::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Failure::Output(_) => Exit::Io,
-            Failure::Store(e) if is_locked(e) => Exit::Locked,
+            Failure::Folder(FolderError::Locked { .. }) => Exit::Locked,
+            Failure::Folder(_) => Exit::Io,
             Failure::Store(e) if e.is_damage() => Exit::Damaged,
             Failure::Store(Error::KeyLen(_) | Error::ValueLen(_) | Error::BatchLen(_)) => {
                 Exit::Usage
@@ -99,6 +104,7 @@ impl Failure {
                 (e.to_string(), e.advice().to_owned())
             }
             Failure::Store(e) => (format!("{store}: {e}"), e.advice().to_owned()),
+            Failure::Folder(e) => (e.to_string(), e.advice().to_owned()),
         };
         Some(match advice.is_empty() {
             true => format!("bitcask: {sentence}\n"),
@@ -110,6 +116,12 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         Failure::Store(error)
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Failure {
+        Failure::Folder(error)
     }
 }
 

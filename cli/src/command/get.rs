@@ -8,7 +8,7 @@ use clap::Args;
 use super::arguments::Reading;
 use super::encoding::{Encoding, EncodingArgs, escape};
 use super::failure::{Exit, Failure};
-use super::input::{KEY_BYTES_MAX, argument_or_file, is_standard};
+use super::input::{Role, argument_or_file, is_standard};
 use super::output::{Output, write_file};
 use super::scan::Record;
 use super::store::{self, Entry};
@@ -49,7 +49,7 @@ pub(crate) struct Get {
 
 pub(crate) fn run(args: &Get) -> Result<Exit, Failure> {
     let (key, file) = (args.key.as_deref(), args.key_file.as_deref());
-    let key = argument_or_file(key, args.encoding.key(), file, KEY_BYTES_MAX)?.unwrap_or_default();
+    let key = argument_or_file(key, args.encoding.key(), file, Role::Key)?.unwrap_or_default();
     store::reading(&args.reading, |db| match db.get_entry(&key)? {
         Some(entry) => print(args, &entry).map(|()| Exit::Done),
         None => Ok(Exit::NotFound),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::arguments::Writing;
 use super::encoding::EncodingArgs;
 use super::failure::{Exit, Failure};
-use super::input::{KEY_BYTES_MAX, VALUE_BYTES_MAX, argument_or_file, is_standard};
+use super::input::{Role, argument_or_file, is_standard};
 use super::output::{Output, say};
 use super::store::{self, Conditional, Create, Db, WriteOptions};
 
@@ -141,9 +141,9 @@ fn key_and_value(args: &Put) -> Result<(Vec<u8>, Vec<u8>), Failure> {
         _ => {}
     }
     let encoding = &args.encoding;
-    let key = argument_or_file(key, encoding.key(), args.key_file.as_deref(), KEY_BYTES_MAX)?;
+    let key = argument_or_file(key, encoding.key(), args.key_file.as_deref(), Role::Key)?;
     let file = args.value_file.as_deref();
-    let value = argument_or_file(value, encoding.value(), file, VALUE_BYTES_MAX)?;
+    let value = argument_or_file(value, encoding.value(), file, Role::Value)?;
     Ok((key.unwrap_or_default(), value.unwrap_or_default()))
 }
 

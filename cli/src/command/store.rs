@@ -1,131 +1,118 @@
-//! STUB for type checking only.
-#![allow(unused, clippy::all, reason = "stub")]
-use super::arguments::{Reading, Writing};
+//! Opens stores for the subcommands, and closes them.
+//!
+//! A command does one thing and ends, so nothing works in the background: what is written is synced by the write
+//! itself (`--durability always`) or when the store is closed.
+
+use std::path::Path;
+
+use bitcask::{Access, Disk};
+use bitcask_core::{Index, Options, Recovery, RecoveryReport, Store};
+
+pub(crate) use bitcask_core::{
+    Batch, Conditional, Entry, Error, Go, MergePolicy, Range, Result, SegmentId, WriteOptions,
+};
+
+use super::arguments::{self, Reading, Writing};
 use super::failure::Failure;
-pub(crate) use bitcask_core::{Bytes, Error, Result};
-pub(crate) fn is_locked(_: &Error) -> bool {
-    false
-}
-#[derive(Clone, Copy)]
+use super::output::say;
+
+/// An open store.
+pub(crate) type Db = Store<Disk>;
+
+/// Damage that salvage passed over is shown in so many lines; the rest is counted.
+const PASSED_OVER_SHOWN_MAX: usize = 5;
+
+/// Whether a command that writes makes a store where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Create {
     IfMissing,
     Never,
 }
-#[derive(Default, Clone, Copy)]
-pub(crate) struct WriteOptions {
-    pub(crate) durability: Option<u8>,
-    pub(crate) expires_at_ms: Option<u64>,
+
+/// The folder of a store, without the lock: for what looks at segments and opens no store.
+pub(crate) fn folder(path: &Path) -> std::result::Result<Disk, Failure> {
+    Ok(Disk::open(path, Access::Read, false)?)
 }
-pub(crate) enum Conditional {
-    Done(u64),
-    Differs(Option<u64>),
-}
-pub(crate) struct Entry {
-    pub(crate) key: Bytes,
-    pub(crate) value: Bytes,
-    pub(crate) version: u64,
-    pub(crate) expires_at_ms: Option<u64>,
-}
-pub(crate) struct Range;
-impl Range {
-    pub(crate) fn all() -> Range {
-        Range
-    }
-    pub(crate) fn and_prefix(self, _: &[u8]) -> Range {
-        self
-    }
-    pub(crate) fn gt(self, _: &[u8]) -> Range {
-        self
-    }
-    pub(crate) fn gte(self, _: &[u8]) -> Range {
-        self
-    }
-    pub(crate) fn lt(self, _: &[u8]) -> Range {
-        self
-    }
-    pub(crate) fn lte(self, _: &[u8]) -> Range {
-        self
-    }
-    pub(crate) fn reverse(self) -> Range {
-        self
-    }
-    pub(crate) fn limit(self, _: usize) -> Range {
-        self
-    }
-}
-pub(crate) struct Batch;
-impl Batch {
-    pub(crate) fn new() -> Batch {
-        Batch
-    }
-    pub(crate) fn put(&mut self, k: &[u8], v: &[u8]) -> Result<&mut Batch> {
-        Ok(self)
-    }
-    pub(crate) fn put_expiring(&mut self, k: &[u8], v: &[u8], a: u64) -> Result<&mut Batch> {
-        Ok(self)
-    }
-    pub(crate) fn delete(&mut self, k: &[u8]) -> Result<&mut Batch> {
-        Ok(self)
-    }
-    pub(crate) fn len(&self) -> usize {
-        0
-    }
-    pub(crate) fn bytes(&self) -> usize {
-        0
-    }
-    pub(crate) fn clear(&mut self) {}
-}
-pub(crate) struct Db;
-impl Db {
-    pub(crate) fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
-        Err(Error::NoStore)
-    }
-    pub(crate) fn len(&self) -> u64 {
-        0
-    }
-    pub(crate) fn put_with(&self, key: &[u8], value: &[u8], o: &WriteOptions) -> Result<u64> {
-        Err(Error::NoStore)
-    }
-    pub(crate) fn put_if_absent(
-        &self,
-        key: &[u8],
-        value: &[u8],
-        o: &WriteOptions,
-    ) -> Result<Conditional> {
-        Err(Error::NoStore)
-    }
-    pub(crate) fn replace_if(
-        &self,
-        key: &[u8],
-        v: u64,
-        value: &[u8],
-        o: &WriteOptions,
-    ) -> Result<Conditional> {
-        Err(Error::NoStore)
-    }
-    pub(crate) fn delete_if(&self, key: &[u8], v: u64, o: &WriteOptions) -> Result<Conditional> {
-        Err(Error::NoStore)
-    }
-    pub(crate) fn delete(&self, key: &[u8]) -> Result<bool> {
-        Err(Error::NoStore)
-    }
-    pub(crate) fn write(&self, b: &Batch, o: &WriteOptions) -> Result<Option<u64>> {
-        Err(Error::NoStore)
-    }
-    pub(crate) fn scan(&self, r: Range) -> std::vec::IntoIter<Result<Entry>> {
-        vec![].into_iter()
-    }
-}
+
+/// Does something with a store that is open for reading only.
 pub(crate) fn reading<T>(
-    a: &Reading,
+    args: &Reading,
     work: impl FnOnce(&Db) -> std::result::Result<T, Failure>,
 ) -> std::result::Result<T, Failure> {
-    work(&Db)
+    let recovery = match args.salvage {
+        true => Recovery::Salvage,
+        false => Recovery::Strict,
+    };
+    let options = Options::default().read_only(true).index(args.index.into()).recovery(recovery);
+    let db = Store::open(folder(&args.store)?, options)?;
+    tell_passed_over(db.recovery());
+    work(&db)
 }
+
+/// Does something with a store that is open for writing, and closes it: what was written is durable then, also
+/// where the work failed half-way.
 pub(crate) fn writing<T>(
-    a: &Writing,
-    c: Create,
+    args: &Writing,
+    create: Create,
     work: impl FnOnce(&Db) -> std::result::Result<T, Failure>,
 ) -> std::result::Result<T, Failure> {
-    work(&Db)
+    let create = create == Create::IfMissing;
+    let disk =
+        Disk::options().access(Access::Write).create(create).program("bitcask").open(&args.store)?;
+    let mut options = Options::default()
+        .create(create)
+        .index(args.index.into())
+        .durability(args.durability.into());
+    if let Some(segment_bytes) = args.segment_bytes {
+        options = options.segment_bytes(segment_bytes);
+    }
+    let db = Store::open(disk, options)?;
+    tell_cuts(db.recovery());
+    let done = work(&db);
+    let closed = db.close();
+    let done = done?;
+    closed?;
+    Ok(done)
+}
+
+/// A torn tail is no error, but whoever looks for a write that is gone should read of it.
+fn tell_cuts(report: &RecoveryReport) {
+    for cut in &report.cuts {
+        say(&format!(
+            "a torn tail was cut: {} bytes of segment {} from offset {} on, never synced ({})",
+            cut.bytes, cut.segment, cut.offset, cut.why
+        ));
+    }
+}
+
+fn tell_passed_over(report: &RecoveryReport) {
+    for over in report.passed_over.iter().take(PASSED_OVER_SHOWN_MAX) {
+        let served = match over.served {
+            0 => String::new(),
+            served => format!("; {served} sound records of this segment are served"),
+        };
+        say(&format!("salvage passes over this: {}{served}", over.error));
+    }
+    if let Some(more @ 1..) = report.passed_over.len().checked_sub(PASSED_OVER_SHOWN_MAX) {
+        say(&format!("salvage passes over {more} more; `bitcask verify` lists all"));
+    }
+}
+
+impl From<arguments::Index> for Index {
+    fn from(index: arguments::Index) -> Index {
+        match index {
+            arguments::Index::Hash => Index::Hash,
+            arguments::Index::Ordered => Index::Ordered,
+        }
+    }
+}
+
+impl From<arguments::Durability> for bitcask_core::Durability {
+    fn from(durability: arguments::Durability) -> bitcask_core::Durability {
+        match durability {
+            arguments::Durability::None => bitcask_core::Durability::None,
+            arguments::Durability::Interval => bitcask_core::Durability::Interval,
+            arguments::Durability::Always => bitcask_core::Durability::Always,
+        }
+    }
 }
