@@ -64,12 +64,7 @@ pub(crate) fn run(args: &Delete) -> Result<Exit, Failure> {
         Role::Key.check(key.len() as u64)?;
         keys.push(key);
     }
-    keys.extend(argument_or_file(
-        None,
-        args.encoding.key(),
-        args.key_file.as_deref(),
-        Role::Key,
-    )?);
+    keys.extend(argument_or_file(None, args.encoding.key(), args.key_file.as_deref(), Role::Key)?);
     check(args, keys.len())?;
     let report = store::writing(&args.writing, Create::Never, |db| {
         if !args.bounds.is_empty() {

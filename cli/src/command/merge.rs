@@ -10,15 +10,19 @@ use super::arguments::{Durability, Index, Writing};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::progress::Progress;
-use super::store::{self, Create, Go, MergePolicy, MergeReport};
+use super::store::{self, Create, Db, Error, Go, MergePolicy, SegmentState, Stats};
 
 /// Give back the space of records that were replaced or deleted
 ///
 /// Writes the live records of segments with dead bytes into new segments, and removes the old ones when the new
-/// ones are durable. Nothing is lost when it is interrupted, at any moment. While it runs nobody else can write; readers can read.
+/// ones are durable. Nothing is lost when it is interrupted, at any moment. While it runs nobody else can write;
+/// readers can read.
+///
+/// A damaged segment is left alone, with all that is sound in it: the others are merged, and the exit code is 5.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Without --dead-ratio every segment with anything dead in it is merged, and small ones are joined.
+Without --dead-ratio every segment with anything dead in it is merged, and small ones are joined. Tombstones stay for \
+as long as an older segment may hold what they delete.
 
 Examples:
   bitcask merge ./db
@@ -45,17 +49,29 @@ pub(crate) struct Merge {
 /// What the merge did.
 #[derive(Serialize)]
 struct Report {
-    /// Merges that were committed.
+    /// How many times segments were merged into one.
     runs: u64,
-    /// Segments that were merged and removed.
-    inputs: u64,
-    /// Segments that replace them.
-    outputs: u64,
+    /// Segments that were merged, and removed.
+    inputs: usize,
+    /// Bytes of them that were read.
     bytes_read: u64,
+    /// Bytes of live records that were copied.
     bytes_copied: u64,
+    /// Bytes that the files are shorter now.
     bytes_freed: u64,
-    records_copied: u64,
-    tombstones_dropped: u64,
+    before: Size,
+    after: Size,
+    /// What is damaged, if anything is.
+    damage: Option<String>,
+}
+
+/// How large the store is.
+#[derive(Serialize)]
+struct Size {
+    segments: usize,
+    bytes: u64,
+    /// Bytes of the files for each live byte.
+    amplification: f64,
 }
 
 pub(crate) fn run(args: &Merge) -> Result<Exit, Failure> {
@@ -69,48 +85,91 @@ pub(crate) fn run(args: &Merge) -> Result<Exit, Failure> {
         durability: Durability::Interval,
         segment_bytes: args.segment_bytes,
     };
-    let report = store::writing(&writing, Create::Never, |db| {
-        let progress = Progress::bytes("merging", Some(0));
-        Ok(db.merge(&policy, &mut |step| {
-            progress.set_of(step.bytes_read, step.bytes_total);
-            Go::On
-        })?)
-    })?;
-    let report = Report::new(&report);
+    let (report, damage) = store::writing(&writing, Create::Never, |db| merge(db, &policy))?;
     let mut output = Output::new();
     match args.json {
         true => output.json(&report)?,
-        false => output.line(&report.sentence())?,
+        false => output.bytes(report.text().as_bytes())?,
     }
     output.flush()?;
-    Ok(Exit::Done)
+    damage.map_or(Ok(Exit::Done), |error| Err(error.into()))
+}
+
+fn merge(db: &Db, policy: &MergePolicy) -> Result<(Report, Option<Error>), Failure> {
+    let before = db.stats();
+    if is_worth_rolling(&before, policy) {
+        db.roll()?;
+    }
+    let progress = Progress::bytes("merging", Some(0));
+    let merged = db.merge(policy, &mut |step| {
+        progress.set_of(step.bytes_read, step.bytes_total);
+        Go::On
+    });
+    drop(progress);
+    let damage = match merged {
+        Ok(_) => None,
+        Err(error) if error.is_damage() => Some(error),
+        Err(error) => return Err(error.into()),
+    };
+    Ok((Report::new(&before, &db.stats(), damage.as_ref()), damage))
+}
+
+/// Only sealed segments are merged, and all that a small store holds stands in the active one.
+fn is_worth_rolling(stats: &Stats, policy: &MergePolicy) -> bool {
+    stats.segments.iter().any(|segment| {
+        segment.state == SegmentState::Active
+            && segment.dead_bytes > 0
+            && policy.dead_ratio * segment.total_bytes as f64 <= segment.dead_bytes as f64
+    })
 }
 
 impl Report {
-    fn new(report: &MergeReport) -> Report {
+    fn new(before: &Stats, after: &Stats, damage: Option<&Error>) -> Report {
+        let is_gone = |id| after.segments.iter().all(|segment| segment.id != id);
         Report {
-            runs: report.runs,
-            inputs: report.inputs,
-            outputs: report.outputs,
-            bytes_read: report.bytes_read,
-            bytes_copied: report.bytes_copied,
-            bytes_freed: report.bytes_freed,
-            records_copied: report.records_copied,
-            tombstones_dropped: report.tombstones_dropped,
+            runs: after.merges,
+            inputs: before.segments.iter().filter(|segment| is_gone(segment.id)).count(),
+            bytes_read: after.merge_bytes_read,
+            bytes_copied: after.merge_bytes_copied,
+            bytes_freed: before.total_bytes.saturating_sub(after.total_bytes),
+            before: Size::of(before),
+            after: Size::of(after),
+            damage: damage.map(ToString::to_string),
         }
     }
 
-    fn sentence(&self) -> String {
-        if self.inputs == 0 {
-            return "nothing to merge".to_owned();
+    fn text(&self) -> String {
+        if self.runs == 0 {
+            return "nothing to merge\n".to_owned();
         }
+        let runs = if self.runs == 1 { "1 run".to_owned() } else { format!("{} runs", self.runs) };
         format!(
-            "{} segments merged into {}: {} records ({}) copied, {} freed",
-            self.inputs,
-            self.outputs,
-            HumanCount(self.records_copied),
+            "{} segments merged in {runs}: {} read, {} of live records copied, {} freed\n\
+             before  {}\nafter   {}\n",
+            HumanCount(self.inputs as u64),
+            HumanBytes(self.bytes_read),
             HumanBytes(self.bytes_copied),
-            HumanBytes(self.bytes_freed)
+            HumanBytes(self.bytes_freed),
+            self.before.text(),
+            self.after.text(),
+        )
+    }
+}
+
+impl Size {
+    fn of(stats: &Stats) -> Size {
+        Size {
+            segments: stats.segments.len(),
+            bytes: stats.total_bytes,
+            amplification: stats.amplification(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let Size { segments, bytes, amplification } = self;
+        format!(
+            "{} in {segments} segments, amplification {amplification:.2}",
+            HumanBytes(*bytes).to_string()
         )
     }
 }

@@ -6,22 +6,22 @@
 
 mod arguments;
 mod delete;
-// mod dump;
+mod dump;
 mod encoding;
 mod export;
 mod failure;
 mod get;
 mod import;
 mod input;
-// mod merge;
+mod merge;
 mod output;
 mod progress;
 mod put;
 mod rows;
 mod scan;
-// mod stats;
+mod stats;
 mod store;
-// mod verify;
+mod verify;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -74,10 +74,10 @@ enum Command {
     Scan(scan::Scan),
     Import(import::Import),
     Export(export::Export),
-    // Merge(merge::Merge),
-    // Verify(verify::Verify),
-    // Stats(stats::Stats),
-    // Dump(dump::Dump),
+    Merge(merge::Merge),
+    Verify(verify::Verify),
+    Stats(stats::Stats),
+    Dump(dump::Dump),
 }
 
 /// Parses the arguments, runs the subcommand and says on standard error what went wrong.
@@ -105,10 +105,10 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Scan(scan) => scan::run(scan),
         Command::Import(import) => import::run(import),
         Command::Export(export) => export::run(export),
-        // Command::Merge(merge) => merge::run(merge),
-        // Command::Verify(verify) => verify::run(verify),
-        // Command::Stats(stats) => stats::run(stats),
-        // Command::Dump(dump) => dump::run(dump),
+        Command::Merge(merge) => merge::run(merge),
+        Command::Verify(verify) => verify::run(verify),
+        Command::Stats(stats) => stats::run(stats),
+        Command::Dump(dump) => dump::run(dump),
     }
 }
 
@@ -121,10 +121,10 @@ impl Command {
             Command::Scan(scan) => &scan.reading.store,
             Command::Import(import) => &import.writing.store,
             Command::Export(export) => &export.reading.store,
-            // Command::Merge(merge) => &merge.store,
-            // Command::Verify(verify) => &verify.store,
-            // Command::Stats(stats) => &stats.reading.store,
-            // Command::Dump(dump) => &dump.store,
+            Command::Merge(merge) => &merge.store,
+            Command::Verify(verify) => &verify.store,
+            Command::Stats(stats) => &stats.reading.store,
+            Command::Dump(dump) => &dump.store,
         }
     }
 }

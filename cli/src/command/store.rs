@@ -6,10 +6,11 @@
 use std::path::Path;
 
 use bitcask::{Access, Disk};
-use bitcask_core::{Index, Options, Recovery, RecoveryReport, Store};
+use bitcask_core::{Options, Recovery, RecoveryReport, Store};
 
 pub(crate) use bitcask_core::{
-    Batch, Conditional, Entry, Error, Go, MergePolicy, Range, Result, SegmentId, WriteOptions,
+    Batch, Conditional, Entry, Error, Go, Index, MergePolicy, Range, Result, SegmentId,
+    SegmentState, SegmentStats, Stats, VerifyReport, WriteOptions, verify,
 };
 
 use super::arguments::{self, Reading, Writing};
@@ -57,8 +58,11 @@ pub(crate) fn writing<T>(
     work: impl FnOnce(&Db) -> std::result::Result<T, Failure>,
 ) -> std::result::Result<T, Failure> {
     let create = create == Create::IfMissing;
-    let disk =
-        Disk::options().access(Access::Write).create(create).program("bitcask").open(&args.store)?;
+    let disk = Disk::options()
+        .access(Access::Write)
+        .create(create)
+        .program("bitcask")
+        .open(&args.store)?;
     let mut options = Options::default()
         .create(create)
         .index(args.index.into())

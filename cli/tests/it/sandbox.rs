@@ -1,6 +1,7 @@
 //! A temporary folder in which the command runs, and what came of it.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,6 @@ pub(crate) struct Sandbox {
 }
 
 /// What a command did.
-#[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) out: Vec<u8>,
@@ -96,6 +96,14 @@ impl Sandbox {
             .collect();
         files.sort();
         files
+    }
+}
+
+impl fmt::Debug for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let out = String::from_utf8_lossy(&self.out);
+        let out: String = out.chars().take(2_000).collect();
+        write!(f, "{}\nended with {}, printed\n{out}\nand said\n{}", self.what, self.code, self.err)
     }
 }
 
