@@ -51,9 +51,9 @@ pub(crate) enum Index {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Durability {
-    /// When the operating system has it: survives this process, not a power cut
+    /// When the operating system has it: survives the process, not a power cut before it has ended
     None,
-    /// The same, synced every second and before the command ends
+    /// The same; synced before the command ends, and by an import every second
     #[default]
     Interval,
     /// When it is synced: survives a power cut

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
 
-use super::arguments::Writing;
+use super::arguments::{Durability, Writing};
 use super::encoding::EncodingArgs;
 use super::failure::{Exit, Failure};
 use super::input::{is_standard, name};
@@ -19,6 +20,8 @@ use super::store::{self, Batch, Create, Db, WriteOptions};
 
 /// A batch ends with the record that takes it past this, so that memory is bounded whatever the records are.
 const BATCH_BYTES: usize = 4 << 20;
+/// Under `--durability interval` a batch is followed by a sync when the last one is so long ago.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// So many bad rows are shown before an import that refuses them; the rest is counted.
 const BAD_SHOWN_MAX: u64 = 10;
 
@@ -244,6 +247,7 @@ struct Importer<'i> {
     /// What is printed once the batch is written.
     acknowledged: Vec<u8>,
     output: Output,
+    synced: Instant,
     summary: Summary,
 }
 
@@ -257,6 +261,7 @@ impl<'i> Importer<'i> {
             batch,
             output,
             acknowledged: Vec::new(),
+            synced: Instant::now(),
             summary: Summary::default(),
         }
     }
@@ -306,6 +311,12 @@ impl<'i> Importer<'i> {
         self.summary.new = self.summary.new.saturating_add(new);
         self.summary.replaced = self.summary.replaced.saturating_add(records.saturating_sub(new));
         self.batch.clear();
+        if self.args.writing.durability == Durability::Interval
+            && self.synced.elapsed() >= SYNC_INTERVAL
+        {
+            self.db.sync()?;
+            self.synced = Instant::now();
+        }
         if self.args.acknowledge {
             let printed = self.output.bytes(&self.acknowledged).and_then(|()| self.output.flush());
             self.acknowledged.clear();

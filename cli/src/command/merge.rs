@@ -167,10 +167,7 @@ impl Size {
 
     fn text(&self) -> String {
         let Size { segments, bytes, amplification } = self;
-        format!(
-            "{} in {segments} segments, amplification {amplification:.2}",
-            HumanBytes(*bytes).to_string()
-        )
+        format!("{} in {segments} segments, amplification {amplification:.2}", HumanBytes(*bytes))
     }
 }
 

@@ -279,9 +279,8 @@ fn state(segment: &SegmentStats) -> &'static str {
 }
 
 fn bar(part: u64, whole: u64) -> String {
-    let filled = (ratio(part, whole) * BAR_LEN as f64).round() as usize;
-    let filled = filled.min(BAR_LEN);
-    "█".repeat(filled) + &"░".repeat(BAR_LEN - filled)
+    let filled = |at: usize| (at as f64 + 0.5) / BAR_LEN as f64 <= ratio(part, whole);
+    (0..BAR_LEN).map(|at| if filled(at) { '█' } else { '░' }).collect()
 }
 
 fn percent(part: u64, whole: u64) -> String {

@@ -26,7 +26,7 @@ fn the_last_of_two_rows_with_one_key_counts() {
     let s = Sandbox::new();
     let lines = "{\"k\":1,\"v\":\"old\"}\n{\"k\":2,\"v\":\"x\"}\n{\"k\":\"1\",\"v\":\"new\"}\n";
     for batch in ["--batch 1", "--batch 1000"] {
-        let store = batch.replace(' ', "");
+        let store = batch.replace("--batch ", "db");
         let words = format!("import {store} - --key k --value v --json {batch}");
         let summary = s.run_with(&words, lines.as_bytes()).ok().json();
         assert_eq!(summary, json!({"imported": 3, "new": 2, "replaced": 1, "bad": 0}));
@@ -124,7 +124,8 @@ fn an_export_is_imported_to_the_same_store_whatever_the_bytes() {
     let s = Sandbox::new();
     hostile_store(&s);
     let expected = content(&s, "db");
-    assert_eq!(expected.len(), 276);
+    // Two of the texts are empty, and their keys are among the single bytes.
+    assert_eq!(expected.len(), 274);
     for format in ["jsonl", "csv", "tsv"] {
         for encoding in ["", " --hex", " --base64"] {
             let file = format!("out{}.{format}", encoding.trim());
@@ -132,7 +133,7 @@ fn an_export_is_imported_to_the_same_store_whatever_the_bytes() {
             s.run(&format!("export db {file}{encoding}"))
                 .ok()
                 .prints("")
-                .says("276 records exported");
+                .says("274 records exported");
             s.run(&format!("import {store} {file}{encoding}")).ok();
             assert_eq!(content(&s, &store), expected, "{file}");
             // Through pipes it is the same.

@@ -159,12 +159,15 @@ mod tests {
     use super::super::{Format, Rows};
     use super::*;
 
+    /// A row, or the line of a bad one and what is said of it.
+    type Outcome = Result<Row, (u64, String)>;
+
     fn read(
         format: Format,
         text: &[u8],
         key: &str,
         value: Option<&str>,
-    ) -> Result<Vec<Result<Row, (u64, String)>>, Failure> {
+    ) -> Result<Vec<Outcome>, Failure> {
         let fields = Fields {
             key: key.into(),
             value: value.map(Into::into),

@@ -186,7 +186,10 @@ mod tests {
         }
     }
 
-    fn read(text: &[u8], fields: Fields) -> Vec<Result<(Vec<u8>, Vec<u8>, Option<u64>), BadRow>> {
+    /// Key, value and expiry.
+    type Parts = (Vec<u8>, Vec<u8>, Option<u64>);
+
+    fn read(text: &[u8], fields: Fields) -> Vec<Result<Parts, BadRow>> {
         let mut rows = Rows::new(Format::Jsonl, fields, text).unwrap();
         let mut all = Vec::new();
         while let Some(row) = rows.next_row().unwrap() {

@@ -83,7 +83,11 @@ fn write_line(out: &mut impl Write, key: &[u8], value: &[u8]) -> Result<(), Fail
 }
 
 fn failed(error: csv::Error) -> Failure {
-    Failure::Output(io::Error::from(error))
+    // The error beneath, as it was: a reader of the pipe that went away is told from a full disk by its kind.
+    Failure::Output(match error.into_kind() {
+        csv::ErrorKind::Io(source) => source,
+        kind => io::Error::other(format!("{kind:?}")),
+    })
 }
 
 struct JsonRow<'a> {
