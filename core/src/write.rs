@@ -183,7 +183,7 @@ impl<S: Storage> Inner<S> {
     }
 
     /// Goes on in the next segment; the one before is sealed at once or soon.
-    fn roll(&self, writer: &mut Writer<S::Segment>) -> Result<Arc<Entry<S::Segment>>> {
+    pub(crate) fn roll(&self, writer: &mut Writer<S::Segment>) -> Result<Arc<Entry<S::Segment>>> {
         self.make_successor(writer)?;
         if writer.successors.len() < 2 {
             let next = self.create_log(writer)?;
