@@ -117,9 +117,14 @@ impl Kind {
     ///
     /// The store's.
     pub fn open_unsealed(self, path: &Path) -> Result<Option<Box<dyn Engine>>> {
-        let Kind::Bitcask(index) = self else { return Ok(None) };
-        let options = Options::default().index(index).segment_bytes(1 << 32);
-        Ok(Some(Box::new(Bitcask::open(path, options)?)))
+        match self {
+            Kind::Bitcask(index) => {
+                let options = Options::default().index(index).segment_bytes(1 << 32);
+                Ok(Some(Box::new(Bitcask::open(path, options)?)))
+            }
+            #[cfg(feature = "peers")]
+            Kind::Fjall | Kind::Redb => Ok(None),
+        }
     }
 }
 

@@ -92,7 +92,9 @@ impl Redb {
         std::fs::create_dir_all(path)?;
         let database = redb::Database::create(path.join("benchmark.redb"))?;
         let redb = Redb { database };
-        redb.commit(true, |transaction| Ok(drop(transaction.open_table(TABLE)?)))?;
+        redb.commit(true, |transaction| {
+            transaction.open_table(TABLE).map(drop).map_err(Into::into)
+        })?;
         Ok(redb)
     }
 

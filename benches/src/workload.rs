@@ -35,21 +35,19 @@ pub fn life(
     let path = folder.join("life");
     let logical = (keys * (KEY_LEN + values.len()) as u64) as f64;
     let store = kind.open(&path)?;
-    let seconds = timed(|| fill(&*store, keys, values))?;
+    let ((), seconds) = timed(|| fill(&*store, keys, values))?;
     to.add("load, batches of 1,000, un-synced", "kops/s", keys as f64 / seconds / 1e3);
-    let flush = timed(|| store.sync())?;
+    let ((), flush) = timed(|| store.sync())?;
     to.add("load and sync", "kops/s", keys as f64 / (seconds + flush) / 1e3);
     get_hit(&*store, "get hit, just written, 1 thread", 1, (keys, keys), to)?;
     if let Some(bytes) = store.index_bytes() {
         to.add("keydir by its own account", "bytes/key", bytes as f64 / keys as f64);
     }
-    to.add("close", "ms", timed(|| store.close())? * 1e3);
+    to.add("close", "ms", timed(|| store.close())?.1 * 1e3);
     to.add("disk after load ÷ logical", "", bytes_of(&path)? as f64 / logical);
 
-    let mut opened = None;
-    let seconds = timed(|| Ok(opened = Some(kind.open(&path)?)))?;
+    let (mut store, seconds) = timed(|| kind.open(&path))?;
     to.add("reopen after close", "ms", seconds * 1e3);
-    let Some(mut store) = opened else { return Ok(()) };
     for threads in [1, 2] {
         get_hit(&*store, &format!("get hit, {threads} threads"), threads, (keys, keys), to)?;
         let misses = |n| reads(&*store, keys..2 * keys, n, keys, false);
@@ -61,10 +59,9 @@ pub fn life(
         );
     }
     scans(kind, &*store, keys, to)?;
-    let seconds = timed(|| delete_half(&*store, keys))?;
+    let ((), seconds) = timed(|| delete_half(&*store, keys))?;
     to.add("delete half, batches of 1,000", "kops/s", keys as f64 / 2.0 / seconds / 1e3);
-    let mut read = None;
-    let seconds = timed(|| Ok(read = store.compact()?))?;
+    let (read, seconds) = timed(|| store.compact())?;
     to.add("merge of that", "ms", seconds * 1e3);
     if let Some(bytes) = read {
         to.add("merge of that, read", "MB/s", bytes as f64 / seconds / 1e6);
@@ -89,9 +86,10 @@ pub fn single_puts(
 ) -> Result<()> {
     let path = folder.join("single");
     let store = kind.open(&path)?;
-    let seconds = timed(|| (0..keys).try_for_each(|n| store.put(&key(n), values.of(n), false)))?;
+    let ((), seconds) =
+        timed(|| (0..keys).try_for_each(|n| store.put(&key(n), values.of(n), false)))?;
     to.add("single put, new key, un-synced", "kops/s", keys as f64 / seconds / 1e3);
-    let seconds = timed(|| {
+    let ((), seconds) = timed(|| {
         draws(3, keys, keys).try_for_each(|n| store.put(&key(n), values.of(n + 1), false))
     })?;
     to.add("single put, key that is there, un-synced", "kops/s", keys as f64 / seconds / 1e3);
@@ -117,8 +115,7 @@ pub fn tail(
     // So that reopening, which syncs what it found, is not timed for writing it all to the disk.
     store.sync()?;
     drop(store);
-    let mut opened = None;
-    let seconds = timed(|| Ok(opened = kind.open_unsealed(&path)?))?;
+    let (opened, seconds) = timed(|| kind.open_unsealed(&path))?;
     to.add("reopen without close, all of it tail", "M keys/s", keys as f64 / seconds / 1e6);
     drop(opened);
     Ok(std::fs::remove_dir_all(path)?)
@@ -141,7 +138,8 @@ pub fn large(
     // Before and after: the better one is what the machine can do.
     let raw = medium::page_cache(folder, bytes)?;
     let store = kind.open(&path)?;
-    let seconds = timed(|| (0..keys).try_for_each(|n| store.put(&key(n), values.of(n), false)))?;
+    let ((), seconds) =
+        timed(|| (0..keys).try_for_each(|n| store.put(&key(n), values.of(n), false)))?;
     let raw = raw.max(medium::page_cache(folder, bytes)?);
     to.add("single put, un-synced", "MB/s", bytes as f64 / seconds / 1e6);
     to.add("single put ÷ raw page-cache write", "", bytes as f64 / seconds / raw);
@@ -283,18 +281,16 @@ fn reads(
 }
 
 fn scans(kind: Kind, store: &dyn Engine, keys: u64, to: &mut Sampler<'_>) -> Result<()> {
-    let (mut sum, mut count) = (0, 0);
-    let seconds = timed(|| {
-        count = store.scan(&[], usize::MAX, &mut |value| sum ^= touched(value))?;
-        Ok(())
-    })?;
+    let mut sum = 0;
+    let (count, seconds) =
+        timed(|| store.scan(&[], usize::MAX, &mut |value| sum ^= touched(value)))?;
     if count as u64 != keys {
         return Err(format!("a scan showed {count} of {keys} keys").into());
     }
     to.add("full scan, ordered", "krec/s", keys as f64 / seconds / 1e3);
     // Without an order each range costs a visit of all keys.
     let ranges = if kind.is_ordered() { keys.min(20_000) } else { 3 };
-    let seconds = timed(|| {
+    let ((), seconds) = timed(|| {
         draws(5, u64::MAX, ranges).try_for_each(|number| {
             store.scan(&key(number), 100, &mut |value| sum ^= touched(value)).map(drop)
         })
@@ -309,23 +305,25 @@ fn touched(value: &[u8]) -> u8 {
     value.iter().step_by(64).fold(0, |sum, byte| sum ^ byte)
 }
 
-fn timed(act: impl FnOnce() -> Result<()>) -> Result<f64> {
+/// What it returns, and how many seconds it took.
+fn timed<T>(act: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
     let started = Instant::now();
-    act()?;
-    Ok(started.elapsed().as_secs_f64())
+    let result = act()?;
+    Ok((result, started.elapsed().as_secs_f64()))
 }
 
 /// Seconds until all of so many threads, numbered from 0, are done.
 fn on_threads(threads: u64, act: impl Fn(u64) -> Result<()> + Sync) -> Result<f64> {
     let act = &act;
-    timed(|| {
+    let ((), seconds) = timed(|| {
         std::thread::scope(|scope| {
             let running: Vec<_> = (0..threads).map(|n| scope.spawn(move || act(n))).collect();
             running
                 .into_iter()
                 .try_for_each(|thread| thread.join().map_err(|_| "a thread panicked")?)
         })
-    })
+    })?;
+    Ok(seconds)
 }
 
 /// Bytes of all files in a folder and below.
