@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::arguments::Reading;
 use super::failure::{Exit, Failure};
-use super::output::Output;
+use super::output::{Output, counted};
 use super::store::{self, Db, Index, SegmentState, SegmentStats, Stats as StoreStats};
 use held::Held;
 
@@ -132,9 +132,9 @@ impl Report {
 
     fn text(&self, args: &Reading) -> String {
         let mut text = format!(
-            "{}: {} keys in {}\n\n",
+            "{}: {} in {}\n\n",
             args.store.display(),
-            HumanCount(self.keys),
+            counted(self.keys, "key", "keys"),
             HumanBytes(self.total_bytes)
         );
         let overhead = self.total_bytes.saturating_sub(self.live_bytes + self.dead_bytes);
@@ -169,7 +169,7 @@ impl Report {
         line(
             text,
             format_args!(
-                "\n  {:>7}  {:<11} {:>11}  {:<bar$} {:>10} {:>10} {:>10}",
+                "\n  {:>7}  {:<14} {:>10}  {:<bar$} {:>10} {:>10} {:>10}",
                 heads.0,
                 heads.1,
                 heads.2,
@@ -204,9 +204,10 @@ impl Recovery {
         line(
             text,
             format_args!(
-                "  {:<14}{:>11}  {from_hints} segments from hints, {walked} walked",
+                "  {:<14}{:>11}  {} from hints, {walked} walked",
                 "opened in",
-                format!("{took_ms} ms")
+                format!("{took_ms} ms"),
+                counted(*from_hints as u64, "segment", "segments")
             ),
         );
         if self.torn_bytes > 0 {
@@ -233,7 +234,7 @@ impl Segment {
         line(
             text,
             format_args!(
-                "  {:>7}  {state:<11} {:>8}  {} {:>4} {:>10} {:>10} {:>10}",
+                "  {:>7}  {state:<14} {:>10}  {} {:>4} {:>10} {:>10} {:>10}",
                 self.id,
                 HumanBytes(self.total_bytes).to_string(),
                 bar(self.live_bytes, self.total_bytes),

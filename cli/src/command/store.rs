@@ -79,6 +79,21 @@ pub(crate) fn writing<T>(
     Ok(done)
 }
 
+/// The entries of a range. A store that was opened with salvage goes on behind damaged records and tells of them.
+pub(crate) fn entries<'a>(
+    args: &'a Reading,
+    db: &Db,
+    range: Range,
+) -> impl Iterator<Item = Result<Entry>> + use<'a> {
+    db.scan(range).filter(|entry| match entry {
+        Err(error) if args.salvage && error.is_damage() => {
+            say(&format!("salvage passes over this: {error}"));
+            false
+        }
+        _ => true,
+    })
+}
+
 /// A torn tail is no error, but whoever looks for a write that is gone should read of it.
 fn tell_cuts(report: &RecoveryReport) {
     for cut in &report.cuts {

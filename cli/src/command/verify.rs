@@ -7,7 +7,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
 use super::failure::{Exit, Failure};
-use super::output::Output;
+use super::output::{Output, counted};
 use super::progress::Progress;
 use super::store::{self, Error, Go, VerifyReport};
 
@@ -86,10 +86,7 @@ pub(crate) fn run(args: &Verify) -> Result<Exit, Failure> {
 }
 
 fn damaged(args: &Verify, problems: usize) -> Failure {
-    let problems = match problems {
-        1 => "1 problem".to_owned(),
-        many => format!("{many} problems"),
-    };
+    let problems = counted(problems as u64, "problem", "problems");
     Failure::Said {
         exit: Exit::Damaged,
         sentence: format!("{}: {problems} found", args.store.display()),
@@ -125,9 +122,12 @@ impl<'r> Report<'r> {
     fn text(&self) -> String {
         let mut text = String::new();
         for Problem { what, sound_behind, .. } in &self.problems {
-            let behind = match sound_behind {
+            let behind = match *sound_behind {
                 0 => String::new(),
-                behind => format!(" ({behind} sound records behind it)"),
+                behind => {
+                    let records = counted(behind, "sound record", "sound records");
+                    format!(" ({records} behind it)")
+                }
             };
             text += &format!("problem: {what}{behind}\n");
         }
