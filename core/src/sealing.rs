@@ -32,7 +32,12 @@ impl<G: Segment> Sealing<G> {
 
     /// Whether all segments before the active one are sealed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Ordering::Acquire) == 0
+        self.len() == 0
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Ordering::Acquire)
     }
 
     pub(crate) fn push(&self, entry: Arc<Entry<G>>) {
@@ -118,8 +123,10 @@ impl<S: Storage> Inner<S> {
             AppendFailed::Torn(error) => self.poisoned_by(error),
         })?;
         self.sync_segment(entry)?;
-        entry.segment.freeze().map_err(|source| Error::io("freezing", entry.id(), source))?;
         entry.set_state(SegmentState::Sealed);
+        // A courtesy to the binding. Where it fails the segment is sealed all the same, and reads as before; an error
+        // would have it sealed again, or a committed merge given up.
+        let _ = entry.segment.freeze();
         Ok(())
     }
 
@@ -144,7 +151,7 @@ impl<S: Storage> Inner<S> {
     }
 
     /// Makes everything that was appended durable; returns how far that is.
-    fn sync_log(&self) -> Result<u64> {
+    pub(crate) fn sync_log(&self) -> Result<u64> {
         self.check_poison()?;
         let writer = self.writer();
         let (active, position) = (writer.active.clone(), self.commit.appended());

@@ -28,6 +28,7 @@ pub(crate) struct Counters {
     merge_bytes_read: AtomicU64,
     merge_bytes_copied: AtomicU64,
     merge_bytes_freed: AtomicU64,
+    merge_changes: AtomicU64,
 }
 
 impl Counters {
@@ -39,6 +40,16 @@ impl Counters {
             Operation::Delete => &self.deletes,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Rises with every step of a merge that moves records or gives some up.
+    pub(crate) fn changes(&self) -> u64 {
+        self.merge_changes.load(Ordering::Acquire)
+    }
+
+    /// A merge has changed the keydir.
+    pub(crate) fn merge_changed(&self) {
+        self.merge_changes.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(crate) fn merged(&self, report: &MergeReport) {

@@ -2,14 +2,14 @@
 
 use crate::catalog::SegmentState;
 use crate::error::{Error, Result};
-use crate::format::seal::{Seal, SealBuilder, Tally};
+use crate::format::seal::{HintForm, Seal, SealBuilder, Tally};
 use crate::format::walk::{Depth, Exhausted, Walk};
-use crate::format::{HEADER_LEN, Header, Kind, len64};
+use crate::format::{HEADER_LEN, Header, Kind, Record, len64};
 use crate::keydir::Location;
 use crate::merge::Go;
 use crate::open::{Cut, FoundSeal, Survey, Surveyed, check_tail, search_budget};
 use crate::segment::{Segment, SegmentId, Storage};
-use crate::store::Store;
+use crate::store::{Inner, Store};
 use crate::write::low32;
 
 /// What was found wrong. Its error says where.
@@ -63,6 +63,21 @@ impl VerifyReport {
     fn note(&mut self, error: Error) {
         self.problems.push(Problem { error, sound_behind: 0 });
     }
+
+    /// Counts a segment that was read, and asks whether to go on.
+    fn read(
+        &mut self,
+        segment: SegmentId,
+        len: u64,
+        bytes_total: u64,
+        on_progress: &mut dyn FnMut(VerifyProgress) -> Go,
+    ) -> Go {
+        self.segments += 1;
+        self.bytes += len;
+        let go = on_progress(VerifyProgress { segment, bytes_read: self.bytes, bytes_total });
+        self.stopped = go == Go::Stop;
+        go
+    }
 }
 
 /// Verifies the segments of a storage without opening a store: also where one would not open. Changes nothing.
@@ -92,15 +107,11 @@ pub fn verify<S: Storage>(
     let Some(store_id) = survey.store_id else { return Err(Error::NoStore) };
     let bytes_total = survey.segments.iter().map(|segment| segment.len).sum();
     for surveyed in &survey.segments {
+        // The tail is read by what decides on it.
         if let Some(seal) = &surveyed.seal {
-            check_sealed(surveyed, seal, &store_id, &mut report)?;
+            check_sealed(surveyed, seal, store_id, &mut report)?;
         }
-        report.segments += 1;
-        report.bytes += surveyed.len;
-        let segment = surveyed.header.id;
-        let progress = VerifyProgress { segment, bytes_read: report.bytes, bytes_total };
-        if on_progress(progress) == Go::Stop {
-            report.stopped = true;
+        if report.read(surveyed.header.id, surveyed.len, bytes_total, on_progress) == Go::Stop {
             return Ok(report);
         }
     }
@@ -108,53 +119,91 @@ pub fn verify<S: Storage>(
     Ok(report)
 }
 
-/// Reads a sealed segment whole, and makes its seal again.
+/// Reads a sealed segment whole.
 fn check_sealed<G: Segment>(
     surveyed: &Surveyed<G>,
     seal: &FoundSeal,
-    store_id: &[u8; 16],
+    store_id: [u8; 16],
     report: &mut VerifyReport,
 ) -> Result<()> {
-    let Header { id, seed, .. } = surveyed.header;
-    let form = Seal::decode(&seal.value, seal.offset).map(|decoded| decoded.form);
+    let Surveyed { segment, header, .. } = surveyed;
+    let failed = |source| Error::io("reading", header.id, source);
+    let mut walk = Walk::new(segment, header.seed, seal.offset, seal.end, Depth::Whole);
+    let record = walk.next().map_err(failed)?.ok();
+    let form = record.and_then(|(offset, record)| Some(Seal::decode(&record.value, offset)?.form));
     let Some(form) = form else {
-        report.note(Error::damaged(id, seal.offset, "the seal makes no sense"));
+        report.note(Error::damaged(header.id, seal.offset, "the seal makes no sense"));
         return Ok(());
     };
-    let mut builder = SealBuilder::new(form, store_id);
-    let mut tally = Tally::default();
-    let mut budget = search_budget(surveyed.len);
-    let start = len64(HEADER_LEN);
-    let mut walk = Walk::new(&surveyed.segment, seed, start, seal.offset, Depth::Whole);
-    let failed = |source| Error::io("reading", id, source);
-    let mut is_whole = true;
-    while walk.offset() < seal.offset {
-        let offset = walk.offset();
-        match walk.next().map_err(failed)? {
-            Ok((offset, record)) if record.head.kind != Kind::Seal => {
-                tally.add(&record.head);
-                builder.add(offset, &record.head, &record.key);
-                if let Some(problem) = report.problems.last_mut().filter(|_| !is_whole) {
-                    problem.sound_behind += 1;
+    let check = Check { header: *header, end: seal.end, form, store_id };
+    check.run(segment, report, |_, _| ())
+}
+
+/// What a segment is checked against.
+struct Check {
+    header: Header,
+    end: u64,
+    form: HintForm,
+    store_id: [u8; 16],
+}
+
+impl Check {
+    /// Reads every record of a segment up to its end, and where it has a seal, makes that again and compares. Goes on behind
+    /// whatever is damaged. Calls `each` with every sound record.
+    fn run<G: Segment>(
+        &self,
+        segment: &G,
+        report: &mut VerifyReport,
+        mut each: impl FnMut(u64, &Record),
+    ) -> Result<()> {
+        let Check { header: Header { id, seed, .. }, end, form, store_id } = self;
+        let failed = |source| Error::io("reading", *id, source);
+        let mut walk = Walk::new(segment, *seed, len64(HEADER_LEN), *end, Depth::Whole);
+        let mut builder = SealBuilder::new(*form, store_id);
+        let mut tally = Tally::default();
+        let mut budget = search_budget(*end);
+        let mut is_whole = true;
+        while walk.offset() < *end {
+            let offset = walk.offset();
+            match walk.next().map_err(failed)? {
+                Ok((_, record)) if record.head.kind == Kind::Seal => {
+                    report.sealed += 1;
+                    let remade = builder.finish(offset);
+                    if is_whole && (tally.form() != *form || remade != record.value.as_ref()) {
+                        let what = "the hints are not those of the records";
+                        report.note(Error::damaged(*id, offset, what));
+                    }
+                    break;
                 }
-            }
-            unsound => {
-                let what = unsound.err().map_or("a seal before the seal", |why| why.describe());
-                is_whole = false;
-                report.note(Error::damaged(id, offset, what));
-                match walk.find_from(offset.saturating_add(1), &mut budget).map_err(failed)? {
-                    Ok(Some(_)) => {}
-                    Ok(None) | Err(Exhausted) => break,
+                Ok((_, record)) => {
+                    tally.add(&record.head);
+                    builder.add(offset, &record.head, &record.key);
+                    each(offset, &record);
+                    if let Some(problem) = report.problems.last_mut().filter(|_| !is_whole) {
+                        problem.sound_behind += 1;
+                    }
+                }
+                Err(why) => {
+                    is_whole = false;
+                    report.note(Error::damaged(*id, offset, why.describe()));
+                    let from = offset.saturating_add(1);
+                    match walk.find_from(from, &mut budget).map_err(failed)? {
+                        Ok(Some(_)) => {}
+                        Ok(None) | Err(Exhausted) => break,
+                    }
                 }
             }
         }
+        report.records += tally.records;
+        Ok(())
     }
-    report.sealed += 1;
-    report.records += tally.records;
-    if is_whole && (tally.form() != form || builder.finish(seal.offset) != seal.value.as_ref()) {
-        report.note(Error::damaged(id, seal.offset, "the hints are not those of the records"));
-    }
-    Ok(())
+}
+
+/// The accounts of a segment, and what was counted instead.
+struct Account {
+    id: SegmentId,
+    said: (u64, u64),
+    counted: (u64, u64),
 }
 
 impl<S: Storage> Store<S> {
@@ -170,68 +219,47 @@ impl<S: Storage> Store<S> {
     ) -> Result<VerifyReport> {
         let inner = self.inner();
         inner.check_open()?;
-        let before = (inner.sequence(), self.stats().merges);
+        let before = inner.moment();
         let mut report = VerifyReport::default();
-        let entries = inner.catalog.in_order();
+        let mut entries = inner.catalog.in_order();
+        entries.retain(|entry| entry.state() != SegmentState::Retired);
         let bytes_total = entries.iter().map(|entry| entry.end()).sum();
         let mut accounts = Vec::new();
-        for entry in entries.iter().filter(|entry| entry.state() != SegmentState::Retired) {
-            let id = entry.id();
-            let (mut live_records, mut live_bytes) = (0, 0);
-            let end = entry.end();
-            let start = len64(HEADER_LEN);
-            let mut builder = SealBuilder::new(entry.tally().form(), &inner.store_id);
-            let mut walk = Walk::new(&entry.segment, entry.header.seed, start, end, Depth::Whole);
-            while walk.offset() < end {
-                let offset = walk.offset();
-                match walk.next().map_err(|source| Error::io("reading", id, source))? {
-                    Ok((offset, record)) if record.head.kind == Kind::Seal => {
-                        report.sealed += 1;
-                        let made = std::mem::replace(
-                            &mut builder,
-                            SealBuilder::new(entry.tally().form(), &inner.store_id),
-                        );
-                        if made.finish(offset) != record.value.as_ref() {
-                            let what = "the hints are not those of the records";
-                            report.note(Error::damaged(id, offset, what));
-                        }
-                    }
-                    Ok((offset, record)) => {
-                        let at = Location { slot: entry.slot, offset: low32(offset) };
-                        if matches!(record.head.kind, Kind::Put | Kind::Tombstone) {
-                            report.records += 1;
-                        }
-                        builder.add(offset, &record.head, &record.key);
-                        if inner.keydir.points_at(inner.keydir.key(&record.key), at) {
-                            live_records += 1;
-                            live_bytes += record.head.record_len();
-                        }
-                    }
-                    Err(why) => {
-                        report.note(Error::damaged(id, offset, why.describe()));
-                        break;
-                    }
+        for entry in &entries {
+            let (end, form) = (entry.end(), entry.tally().form());
+            let check = Check { header: entry.header, end, form, store_id: inner.store_id };
+            let mut counted = (0, 0);
+            check.run(&entry.segment, &mut report, |offset, record| {
+                let at = Location { slot: entry.slot, offset: low32(offset) };
+                if inner.keydir.points_at(inner.keydir.key(&record.key), at) {
+                    counted = (counted.0 + 1, counted.1 + record.head.record_len());
                 }
-            }
-            accounts.push((id, entry.live_records(), live_records, entry.live_bytes(), live_bytes));
-            report.segments += 1;
-            report.bytes += end;
-            let progress = VerifyProgress { segment: id, bytes_read: report.bytes, bytes_total };
-            if on_progress(progress) == Go::Stop {
-                report.stopped = true;
+            })?;
+            let said = (entry.live_records(), entry.live_bytes());
+            accounts.push(Account { id: entry.id(), said, counted });
+            if report.read(entry.id(), end, bytes_total, on_progress) == Go::Stop {
                 return Ok(report);
             }
         }
-        if report.is_sound() && before == (inner.sequence(), self.stats().merges) {
-            for (id, records, found_records, bytes, found_bytes) in accounts {
-                if (records, bytes) != (found_records, found_bytes) {
+        // While something is written, the accounts and the count are of different moments.
+        if report.is_sound() && before == inner.moment() {
+            for Account { id, said, counted } in accounts {
+                if said != counted {
                     let what = format!(
-                        "the accounts say {records} live records of {bytes} bytes; there are {found_records} of {found_bytes}"
+                        "the accounts say {} live records of {} bytes; there are {} of {}",
+                        said.0, said.1, counted.0, counted.1
                     );
                     report.note(Error::damaged(id, len64(HEADER_LEN), what));
                 }
             }
         }
         Ok(report)
+    }
+}
+
+impl<S: Storage> Inner<S> {
+    /// Differs from an earlier one if something was written or merged between.
+    fn moment(&self) -> (u64, u64) {
+        (self.sequence(), self.counters.changes())
     }
 }

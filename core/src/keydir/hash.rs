@@ -244,7 +244,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn at(n: u64) -> Location {
-        Location { slot: (n % 7) as u16, offset: 72 + n as u32 }
+        let offset = 72 + u32::try_from(n).unwrap();
+        Location { slot: u16::try_from(n % 7).unwrap(), offset }
     }
 
     #[test]
@@ -270,7 +271,7 @@ mod tests {
                     0 => random.random() & (0x01ff << 47),
                     1 => random.random(),
                     // All in the last places of one shard: runs reach the end of the table.
-                    _ => u64::MAX - (random.random() % 300 << 24),
+                    _ => u64::MAX - ((random.random() % 300) << 24),
                 };
                 let there = model.entry(hash).or_default();
                 match random.random() % 4 {

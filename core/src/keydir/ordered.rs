@@ -120,10 +120,9 @@ impl OrderedKeydir {
         }
         let map = self.read();
         let range = map.range::<[u8], _>((borrowed(&bounds.lower), borrowed(&bounds.upper)));
-        let owned = |(key, at): (&Box<[u8]>, &Location)| (key.to_vec(), *at);
         match bounds.reverse {
-            false => range.take(limit).map(owned).collect(),
-            true => range.rev().take(limit).map(owned).collect(),
+            false => range.take(limit).map(|(key, at)| (key.to_vec(), *at)).collect(),
+            true => range.rev().take(limit).map(|(key, at)| (key.to_vec(), *at)).collect(),
         }
     }
 

@@ -306,6 +306,7 @@ impl<G: Segment> Job<G> {
         offset: u64,
     ) -> Result<Option<u64>> {
         let (records, end, at_end) = read_chunk(&self.output, offset)?;
+        inner.counters.merge_changed();
         let writer = inner.writer();
         let origins = self.origins.get(record..).unwrap_or_default();
         for ((at, copy), origin) in records.iter().zip(origins) {
@@ -334,6 +335,7 @@ impl<G: Segment> Job<G> {
 
     /// Forgets what has expired, and looks once more that nothing points into the inputs.
     fn finish<S: Storage<Segment = G>>(&mut self, inner: &Inner<S>) -> Result<MergeReport> {
+        inner.counters.merge_changed();
         let writer = inner.writer();
         for (key, at, len) in std::mem::take(&mut self.expired) {
             if inner.keydir.remove(inner.keydir.key(&key), at) {
