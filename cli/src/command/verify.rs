@@ -97,7 +97,7 @@ fn damaged(args: &Verify, problems: usize) -> Failure {
 
 impl<'r> Report<'r> {
     fn new(found: &'r VerifyReport) -> Report<'r> {
-        let problem = |problem: &bitcask_core::Problem| {
+        let problem = |problem: &store::Problem| {
             let (segment, offset) = place(&problem.error);
             let what = problem.error.to_string();
             Problem { segment, offset, what, sound_behind: problem.sound_behind }
