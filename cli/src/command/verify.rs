@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use bitcask::Disk;
+use bitcask_core::Storage;
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
@@ -31,6 +33,9 @@ pub(crate) struct Verify {
     #[arg(long)]
     json: bool,
 }
+
+/// How often a store is looked at where a writer changes its segments all the time.
+const ATTEMPTS: u32 = 8;
 
 #[derive(Serialize)]
 struct Report<'r> {
@@ -66,12 +71,7 @@ struct Torn<'r> {
 
 pub(crate) fn run(args: &Verify) -> Result<Exit, Failure> {
     let folder = store::folder(&args.store)?;
-    let progress = Progress::bytes("verifying", Some(0));
-    let found = store::verify(&folder, &mut |done| {
-        progress.set_of(done.bytes_read, done.bytes_total);
-        Go::On
-    })?;
-    drop(progress);
+    let found = look(&folder)?;
     let report = Report::new(&found);
     let mut output = Output::new();
     match args.json {
@@ -82,6 +82,30 @@ pub(crate) fn run(args: &Verify) -> Result<Exit, Failure> {
     match report.problems.len() {
         0 => Ok(Exit::Done),
         problems => Err(damaged(args, problems)),
+    }
+}
+
+/// Looks again where a writer has rolled or merged meanwhile and something seems wrong: it may only seem so.
+fn look(folder: &Disk) -> Result<VerifyReport, Failure> {
+    let list = || {
+        let mut ids = folder.list().unwrap_or_default();
+        ids.sort_unstable();
+        ids
+    };
+    let mut attempt = 1;
+    loop {
+        let before = list();
+        let progress = Progress::bytes("verifying", Some(0));
+        let found = store::verify(folder, &mut |done| {
+            progress.set_of(done.bytes_read, done.bytes_total);
+            Go::On
+        });
+        drop(progress);
+        let is_sound = found.as_ref().is_ok_and(VerifyReport::is_sound);
+        if is_sound || attempt == ATTEMPTS || before == list() {
+            return Ok(found?);
+        }
+        attempt += 1;
     }
 }
 
