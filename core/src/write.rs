@@ -33,7 +33,7 @@ pub(crate) struct Writer<G> {
     pub(crate) sequence: u64,
     pub(crate) next_id: u64,
     pub(crate) next_position: u64,
-    /// A number to go on from before the first write: the session before did not end cleanly.
+    /// The number that this session goes on from, before its first write.
     pub(crate) jump_to: Option<u64>,
     /// The furthest `synced` that the active segment's records say.
     pub(crate) said_synced: u64,
@@ -106,8 +106,8 @@ impl<S: Storage> Inner<S> {
         Ok(Written { sequence, position })
     }
 
-    /// After an unclean end, numbers that were handed out and lost must not be handed out again: a synced mark
-    /// raises the count before the first of the new ones.
+    /// Numbers that an earlier session handed out and a power cut took must not be handed out again, and a clean end does not
+    /// tell that there was no such session: a synced mark raises the count before the first number of each.
     fn begin_session(&self, writer: &mut Writer<S::Segment>) -> Result<()> {
         let Some(sequence) = writer.jump_to else { return Ok(()) };
         let active = self.make_room(writer, &[])?;
@@ -355,7 +355,7 @@ impl<S: Storage> Inner<S> {
         if ends_in_mark {
             return Ok(());
         }
-        let sequence = writer.jump_to.unwrap_or(writer.sequence);
+        let sequence = writer.sequence;
         self.make_successor(&mut writer)?;
         self.append_mark(&mut writer, &active, sequence)?;
         self.sync_segment(&active)

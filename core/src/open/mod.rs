@@ -239,7 +239,7 @@ impl<G: Segment> ReadStore<G> {
             let successor = self.create_log(storage, writer)?;
             writer.successors.push_back(successor);
         }
-        if !self.is_new && !self.tail.ends_in_mark {
+        if !self.is_new {
             writer.jump_to = Some(epoch_before(writer.sequence)?);
         }
         if self.tail.ends_in_mark {
