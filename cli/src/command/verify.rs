@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use bitcask::Disk;
-use bitcask_core::Storage;
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
@@ -85,26 +84,27 @@ pub(crate) fn run(args: &Verify) -> Result<Exit, Failure> {
     }
 }
 
-/// Looks again where a writer has rolled or merged meanwhile and something seems wrong: it may only seem so.
+/// A writer that rolls, seals or merges meanwhile can make a sound store look damaged; what is wrong twice in a row is
+/// wrong.
 fn look(folder: &Disk) -> Result<VerifyReport, Failure> {
-    let list = || {
-        let mut ids = folder.list().unwrap_or_default();
-        ids.sort_unstable();
-        ids
-    };
+    let mut seen_before = None;
     let mut attempt = 1;
     loop {
-        let before = list();
         let progress = Progress::bytes("verifying", Some(0));
         let found = store::verify(folder, &mut |done| {
             progress.set_of(done.bytes_read, done.bytes_total);
             Go::On
         });
         drop(progress);
-        let is_sound = found.as_ref().is_ok_and(VerifyReport::is_sound);
-        if is_sound || attempt == ATTEMPTS || before == list() {
+        let seen = match &found {
+            Ok(report) if report.is_sound() => return Ok(found?),
+            Ok(report) => report.problems.iter().map(|problem| problem.error.to_string()).collect(),
+            Err(error) => vec![error.to_string()],
+        };
+        if attempt == ATTEMPTS || seen_before.as_ref() == Some(&seen) {
             return Ok(found?);
         }
+        seen_before = Some(seen);
         attempt += 1;
     }
 }
