@@ -128,7 +128,6 @@ impl<S: Storage> Store<S> {
     ///
     /// As [`Store::get`].
     pub fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
-        self.inner.check_open()?;
         let found = self.inner.find(key, Depth::Whole)?;
         let entry = found.and_then(|found| self.inner.visible(found.record));
         self.inner.counters.count(if entry.is_some() { Counted::Hit } else { Counted::Miss });
@@ -141,7 +140,6 @@ impl<S: Storage> Store<S> {
     ///
     /// As [`Store::get`].
     pub fn contains(&self, key: &[u8]) -> Result<bool> {
-        self.inner.check_open()?;
         let found = self.inner.find(key, Depth::Heads)?;
         Ok(found.is_some_and(|found| !self.inner.is_expired(&found.record)))
     }
@@ -331,8 +329,8 @@ impl<S: Storage> Store<S> {
         Scan::new(self.snapshot(), range)
     }
 
-    /// Syncs, seals a long tail or marks a short one as complete, and takes no more calls but reads of snapshots.
-    /// What the store holds of the platform is given back when it and its snapshots are dropped.
+    /// Syncs, seals a long tail, marks the log as complete, and takes no more calls: they answer [`Error::Closed`]. Snapshots and
+    /// scans that were taken before read on. What the store holds of the platform is given back when it and they are dropped.
     ///
     /// # Errors
     ///
@@ -353,8 +351,17 @@ impl<S: Storage> Store<S> {
 }
 
 impl<S: Storage> Inner<S> {
-    /// Also in a closed store: snapshots read on.
     pub(crate) fn find(&self, key: &[u8], depth: Depth) -> Result<Option<Found<S::Segment>>> {
+        self.check_open()?;
+        self.find_also_closed(key, depth)
+    }
+
+    /// As [`Inner::find`], for snapshots, which outlive the store's end.
+    pub(crate) fn find_also_closed(
+        &self,
+        key: &[u8],
+        depth: Depth,
+    ) -> Result<Option<Found<S::Segment>>> {
         read::find(&self.keydir, &self.catalog, self.keydir.key(key), depth)
     }
 

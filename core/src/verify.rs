@@ -7,7 +7,7 @@ use crate::format::walk::{Depth, Exhausted, Walk};
 use crate::format::{HEADER_LEN, Header, Kind, Record, len64};
 use crate::keydir::Location;
 use crate::merge::Go;
-use crate::open::{Cut, Survey, check_tail, search_budget};
+use crate::open::{Cut, FoundSeal, Survey, Surveyed, check_tail, search_budget};
 use crate::segment::{Segment, SegmentId, Storage};
 use crate::store::{Inner, Store};
 use crate::write::low32;
@@ -109,16 +109,7 @@ pub fn verify<S: Storage>(
     for surveyed in &survey.segments {
         // The tail is read by what decides on it.
         if let Some(seal) = &surveyed.seal {
-            match Seal::decode(&seal.value, seal.offset) {
-                Some(Seal { form, .. }) => {
-                    let check = Check { header: surveyed.header, end: seal.end, form, store_id };
-                    check.run(&surveyed.segment, &mut report, |_, _| ())?;
-                }
-                None => {
-                    let id = surveyed.header.id;
-                    report.note(Error::damaged(id, seal.offset, "the seal makes no sense"));
-                }
-            }
+            check_sealed(surveyed, seal, store_id, &mut report)?;
         }
         if report.read(surveyed.header.id, surveyed.len, bytes_total, on_progress) == Go::Stop {
             return Ok(report);
@@ -126,6 +117,26 @@ pub fn verify<S: Storage>(
     }
     check_tail(storage, &mut report)?;
     Ok(report)
+}
+
+/// Reads a sealed segment whole.
+fn check_sealed<G: Segment>(
+    surveyed: &Surveyed<G>,
+    seal: &FoundSeal,
+    store_id: [u8; 16],
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let Surveyed { segment, header, .. } = surveyed;
+    let failed = |source| Error::io("reading", header.id, source);
+    let mut walk = Walk::new(segment, header.seed, seal.offset, seal.end, Depth::Whole);
+    let record = walk.next().map_err(failed)?.ok();
+    let form = record.and_then(|(offset, record)| Some(Seal::decode(&record.value, offset)?.form));
+    let Some(form) = form else {
+        report.note(Error::damaged(header.id, seal.offset, "the seal makes no sense"));
+        return Ok(());
+    };
+    let check = Check { header: *header, end: seal.end, form, store_id };
+    check.run(segment, report, |_, _| ())
 }
 
 /// What a segment is checked against.

@@ -19,6 +19,10 @@ use crate::store::Inner;
 /// Values from this length on are appended from where they are, not copied into the buffer.
 const COPIED_LEN_MAX: usize = 4096;
 
+/// Rolled segments that may wait for whoever seals them. Each has an open file, and none of what follows them is vouched
+/// for, so a writer that is faster than the sealing helps with it.
+const PENDING_MAX: usize = 4;
+
 /// What the one appender knows.
 pub(crate) struct Writer<G> {
     /// Takes the next record. `None` in a store that is open for reading only.
@@ -107,6 +111,8 @@ impl<S: Storage> Inner<S> {
     fn begin_session(&self, writer: &mut Writer<S::Segment>) -> Result<()> {
         let Some(sequence) = writer.jump_to else { return Ok(()) };
         let active = self.make_room(writer, &[])?;
+        // The mark says that all earlier segments are sealed, also one that was rolled just now and would wait for a thread.
+        self.seal_pending()?;
         self.append_mark(writer, &active, sequence)?;
         self.sync_segment(&active)?;
         writer.jump_to = None;
@@ -177,7 +183,7 @@ impl<S: Storage> Inner<S> {
     }
 
     /// Goes on in the next segment; the one before is sealed at once or soon.
-    fn roll(&self, writer: &mut Writer<S::Segment>) -> Result<Arc<Entry<S::Segment>>> {
+    pub(crate) fn roll(&self, writer: &mut Writer<S::Segment>) -> Result<Arc<Entry<S::Segment>>> {
         self.make_successor(writer)?;
         if writer.successors.len() < 2 {
             let next = self.create_log(writer)?;
@@ -190,7 +196,7 @@ impl<S: Storage> Inner<S> {
             self.sealing.push(rolled);
         }
         writer.said_synced = 0;
-        if self.options.seal_on_roll {
+        if self.options.seal_on_roll || PENDING_MAX < self.sealing.len() {
             match self.seal_pending() {
                 // The seal waits until there is room for it; the record may fit.
                 Err(error) if error.is_full() => {}
@@ -327,6 +333,16 @@ impl<S: Storage> Inner<S> {
         self.check_poison()?;
         self.abandon_merge()?;
         self.release_retired()?;
+        self.sync_log()?;
+        match self.mark_end() {
+            // Everything is durable; seal and mark only say so, and wait for room.
+            Err(error) if error.is_full() => Ok(()),
+            marked => marked,
+        }
+    }
+
+    /// Seals a long tail, and leaves a mark at the end of the log: it is whole up to here.
+    fn mark_end(&self) -> Result<()> {
         let mut writer = self.writer();
         let Some(mut active) = writer.active.clone() else { return Ok(()) };
         if self.options.segment_bytes / 4 < active.tally().record_bytes {
@@ -340,14 +356,9 @@ impl<S: Storage> Inner<S> {
             return Ok(());
         }
         let sequence = writer.jump_to.unwrap_or(writer.sequence);
-        let marked = self
-            .make_successor(&mut writer)
-            .and_then(|()| self.append_mark(&mut writer, &active, sequence));
-        match marked {
-            // Everything is durable; the mark only says so.
-            Err(error) if error.is_full() => Ok(()),
-            marked => marked.and_then(|()| self.sync_segment(&active)),
-        }
+        self.make_successor(&mut writer)?;
+        self.append_mark(&mut writer, &active, sequence)?;
+        self.sync_segment(&active)
     }
 }
 

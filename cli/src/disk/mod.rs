@@ -16,6 +16,8 @@ use std::time::SystemTime;
 
 use bitcask_core::{SegmentId, Storage};
 
+use crate::db::Bell;
+
 pub use folder::FolderError;
 pub use segment::DiskSegment;
 
@@ -34,6 +36,8 @@ pub struct Disk {
     path: PathBuf,
     folder: Folder,
     shared: Arc<Shared>,
+    /// Rung whenever a segment is created.
+    bell: Arc<Bell>,
 }
 
 /// What a [`Disk`] is opened for.
@@ -133,7 +137,7 @@ impl DiskOptions {
             open_files,
             lock: Mutex::new(lock),
         });
-        Ok(Disk { path, folder, shared })
+        Ok(Disk { path, folder, shared, bell: Arc::default() })
     }
 }
 
@@ -170,6 +174,10 @@ impl Disk {
     #[must_use]
     pub fn open_files(&self) -> usize {
         self.shared.open_files.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
     }
 
     fn file_of(&self, id: SegmentId) -> PathBuf {
@@ -236,6 +244,7 @@ impl Storage for Disk {
             _ = fs::remove_file(&path);
             return Err(error);
         }
+        self.bell.ring();
         Ok(DiskSegment::created(path, Arc::clone(&self.shared), file))
     }
 

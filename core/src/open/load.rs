@@ -22,6 +22,8 @@ use crate::write::low32;
 pub(super) struct Loader<'a, G> {
     pub(super) keydir: &'a Keydir,
     pub(super) catalog: &'a Catalog<G>,
+    /// Damaged records are passed over instead of failing.
+    pub(super) salvage: bool,
 }
 
 /// A put or a tombstone that is being loaded.
@@ -46,13 +48,12 @@ impl<G: Segment> Loader<'_, G> {
         entry.set_end(found.end);
         entry.set_synced(found.end);
         entry.set_sequence(found.sequence);
-        let loaded = self.hints(&entry, &found, sequence_before, report);
-        match loaded {
-            // A crash can leave growth behind the seal: a store that writes cuts it first.
-            Ok(()) if found.end < entry.segment.len() => {}
-            Ok(()) => {
-                entry.segment.freeze().map_err(|source| Error::io("freezing", id, source))?;
-            }
+        // A crash can leave growth behind the seal: a store that writes cuts it first.
+        if entry.segment.len() == found.end {
+            entry.segment.freeze().map_err(|source| Error::io("freezing", id, source))?;
+        }
+        match self.hints(&entry, &found, sequence_before, report) {
+            Ok(()) => {}
             Err(error) if salvage && error.is_damage() => {
                 entry.set_state(SegmentState::Quarantined);
                 let served = self.salvage(&entry)?;
@@ -71,7 +72,8 @@ impl<G: Segment> Loader<'_, G> {
         report: &mut RecoveryReport,
     ) -> Result<()> {
         let damaged = |what: &str| Error::damaged(entry.id(), found.offset, what);
-        let seal = Seal::decode(&found.value, found.offset)
+        let record = record_at(entry, found.offset, Depth::Whole)?;
+        let seal = Seal::decode(&record.value, found.offset)
             .ok_or_else(|| damaged("the seal makes no sense"))?;
         if 0 < seal.records && seal.minimum <= sequence_before {
             return Err(damaged("sequence numbers overlap those of an earlier segment"));
@@ -157,13 +159,27 @@ impl<G: Segment> Loader<'_, G> {
         let mut old = None;
         for candidate in candidates.iter() {
             let Some(there) = self.catalog.get(candidate.slot) else { continue };
-            let record = record_at(&there, u64::from(candidate.offset), Depth::Heads)?;
             if !known && read.is_none() {
-                read = Some(record_at(entry, loaded.offset, Depth::Heads)?.key);
+                match record_at(entry, loaded.offset, Depth::Heads) {
+                    Ok(record) => read = Some(record.key),
+                    // What stands there instead stays.
+                    Err(error) if self.salvage && error.is_damage() => return Ok(()),
+                    Err(error) => return Err(error),
+                }
             }
-            if record.key == read.as_deref().unwrap_or(key.bytes) {
-                old = Some((candidate, there, record.head.record_len()));
-                break;
+            match record_at(&there, u64::from(candidate.offset), Depth::Heads) {
+                Ok(record) if record.key == read.as_deref().unwrap_or(key.bytes) => {
+                    old = Some((candidate, there, record.head.record_len()));
+                    break;
+                }
+                Ok(_) => {}
+                // It is of the same key, or of one with the same hash that cannot be read anyway.
+                Err(error) if self.salvage && error.is_damage() => {
+                    there.set_state(SegmentState::Quarantined);
+                    old = Some((candidate, there, 0));
+                    break;
+                }
+                Err(error) => return Err(error),
             }
         }
         if !loaded.tombstone {

@@ -31,7 +31,7 @@ use crate::write::{Writer, create_segment};
 
 pub(crate) use load::search_budget;
 pub use report::{Cut, PassedOver, RecoveryReport};
-pub(crate) use survey::{Survey, Surveyed};
+pub(crate) use survey::{FoundSeal, Survey, Surveyed};
 use tail::Tail;
 
 /// The step from one session's sequence numbers to the next, after an unclean end.
@@ -111,7 +111,7 @@ fn read_store<S: Storage>(storage: &S, options: &Options) -> Result<ReadStore<S:
     let mut report = survey.report;
     let mut sequence = 0;
     let mut rest = VecDeque::from(survey.segments);
-    let loader = load::Loader { keydir: &keydir, catalog: &catalog };
+    let loader = load::Loader { keydir: &keydir, catalog: &catalog, salvage };
     // The sealed ones, up to the first that is not.
     while rest.front().is_some_and(|first| first.seal.is_some()) {
         let Some(segment) = rest.pop_front() else { break };
@@ -277,9 +277,10 @@ impl<G: Segment> ReadStore<G> {
     }
 }
 
-/// The number before the first of the next epoch.
+/// The number before the first of the epoch behind the one that the next number would be in: where the log ends in the
+/// mark of a session, numbers of that session may have been handed out and lost.
 fn epoch_before(sequence: u64) -> Result<u64> {
-    (sequence / EPOCH)
+    (sequence.saturating_add(1) / EPOCH)
         .checked_add(1)
         .and_then(|epoch| epoch.checked_mul(EPOCH))
         .map(|first| first.saturating_sub(1))

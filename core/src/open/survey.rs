@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
 use crate::error::{Error, Result};
 use crate::format::header::HeaderBytes;
 use crate::format::seal::{BACK_POINTER_LEN, back_pointer};
@@ -18,17 +16,18 @@ pub(crate) struct Surveyed<G> {
     pub(crate) header: Header,
     /// The length of the file when it was opened.
     pub(crate) len: u64,
-    /// The seal, if it has one: where it stands, and its value.
+    /// The seal, if it has one.
     pub(crate) seal: Option<FoundSeal>,
 }
 
-/// A seal whose checksums are right.
+/// A seal whose checksums are right. Its value is read again when it is loaded: those of all segments at a time would
+/// take a lot of memory.
+#[derive(Clone, Copy)]
 pub(crate) struct FoundSeal {
     pub(crate) offset: u64,
     /// Where the segment ends.
     pub(crate) end: u64,
     pub(crate) sequence: u64,
-    pub(crate) value: Bytes,
 }
 
 /// Which segments there are, and which of them count.
@@ -50,6 +49,8 @@ pub(crate) struct Survey<G> {
 struct Sorted<G> {
     valid: Vec<Surveyed<G>>,
     unwritten: Vec<SegmentId>,
+    /// Not what their names say.
+    foreign: Vec<Error>,
     /// Header wrong; and whether nothing but zeros follows it.
     wrong: Vec<(SegmentId, &'static str, bool)>,
 }
@@ -70,7 +71,12 @@ impl<G: Segment> Survey<G> {
         // From the newest to the oldest: a writer that works meanwhile has then sealed what a later one vouches for.
         ids.sort_unstable_by(|a, b| b.cmp(a));
         let highest_id = ids.first().map_or(0, |id| id.0);
-        let mut sorted = Sorted { valid: Vec::new(), unwritten: Vec::new(), wrong: Vec::new() };
+        let mut sorted = Sorted {
+            valid: Vec::new(),
+            unwritten: Vec::new(),
+            foreign: Vec::new(),
+            wrong: Vec::new(),
+        };
         for id in ids {
             sorted.sort(storage, id)?;
         }
@@ -83,8 +89,9 @@ impl<G: Segment> Survey<G> {
             needs_newer_writer: None,
             report: RecoveryReport::default(),
         };
+        sorted.foreign.into_iter().try_for_each(|error| survey.note(error, salvage))?;
         survey.take_own(sorted.valid, salvage)?;
-        survey.retire();
+        survey.retire(salvage);
         survey.check_positions(&sorted.wrong, salvage)?;
         survey.ignored.extend(sorted.wrong.iter().map(|(id, ..)| *id));
         Ok(survey)
@@ -125,7 +132,10 @@ impl<G: Segment> Survey<G> {
     }
 
     /// Sets aside merges that were not committed, and what a committed one stands for.
-    fn retire(&mut self) {
+    ///
+    /// Where nothing else stands for its positions, a merge without a valid seal was committed and is damaged: a
+    /// strict survey finds them missing, salvage serves what is there.
+    fn retire(&mut self, salvage: bool) {
         let merges: Vec<Header> = self
             .segments
             .iter()
@@ -138,9 +148,15 @@ impl<G: Segment> Survey<G> {
             let committed = s.header.kind == HeaderKind::Log || s.seal.is_some();
             committed && !merges.iter().any(|merge| stands_for(merge, &s.header))
         });
+        let (counting, ignored): (Vec<Surveyed<G>>, Vec<Surveyed<G>>) = (counting, ignored);
+        let overlaps = |x: &Header| {
+            counting.iter().any(|y| y.header.first <= x.last && x.first <= y.header.last)
+        };
+        let (needed, ignored): (Vec<_>, Vec<_>) =
+            ignored.into_iter().partition(|s| salvage && !overlaps(&s.header));
         self.segments = counting;
+        self.segments.extend(needed);
         self.segments.sort_by_key(|s| (s.header.first, s.header.id));
-        let ignored: Vec<Surveyed<G>> = ignored;
         self.ignored.extend(ignored.iter().map(|s| s.header.id));
     }
 
@@ -187,7 +203,7 @@ impl<G: Segment> Sorted<G> {
             }
             HeaderBytes::Valid(header) => {
                 let what = format!("its header says that it is segment {}", header.id);
-                return Err(Error::Foreign { segment: id, what });
+                self.foreign.push(Error::Foreign { segment: id, what });
             }
             HeaderBytes::Unwritten => self.unwritten.push(id),
             HeaderBytes::Newer(found) => return Err(Error::Version { segment: id, found }),
@@ -242,7 +258,7 @@ fn find_seal<G: Segment>(segment: &G, header: &Header, len: u64) -> Result<Optio
             && walk.offset() == len
         {
             let sequence = record.head.sequence;
-            return Ok(Some(FoundSeal { offset, end: len, sequence, value: record.value }));
+            return Ok(Some(FoundSeal { offset, end: len, sequence }));
         }
     }
     if header.kind == HeaderKind::Log {
@@ -252,7 +268,7 @@ fn find_seal<G: Segment>(segment: &G, header: &Header, len: u64) -> Result<Optio
     while let Ok((offset, record)) = walk.next().map_err(failed)? {
         if record.head.kind == Kind::Seal {
             let (end, sequence) = (walk.offset(), record.head.sequence);
-            return Ok(Some(FoundSeal { offset, end, sequence, value: record.value }));
+            return Ok(Some(FoundSeal { offset, end, sequence }));
         }
     }
     Ok(None)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};
 use crate::format::walk::{Depth, Walk, WalkEnd};
-use crate::format::{HEADER_LEN, Head, Kind, len64};
+use crate::format::{HEADER_LEN, Head, HeaderKind, Kind, len64};
 use crate::open::add_to_catalog;
 use crate::open::load::{Loader, search_budget};
 use crate::open::report::{Cut, PassedOver, RecoveryReport};
@@ -61,7 +61,7 @@ pub(super) fn read<G: Segment>(
     let mut sequence = sequence;
     let mut before = sequence;
     for mut segment in segments {
-        let mut found = walk(&segment, before)?;
+        let mut found = walk(&segment, before, entries.is_empty())?;
         if entries.is_empty() && found.seal.is_some() {
             segment.seal = found.seal;
             sequence = loader.sealed(segment, before, salvage, report)?;
@@ -69,7 +69,8 @@ pub(super) fn read<G: Segment>(
             continue;
         }
         found.sealed |= found.seal.is_some();
-        found.sealed |= segment.seal.is_some();
+        // A merge without its seal stands here only in a salvage, because nothing else does.
+        found.sealed |= segment.seal.is_some() || segment.header.kind == HeaderKind::Merge;
         before = found.sequence;
         let entry = add_to_catalog(loader.catalog, segment, SegmentState::Active)?;
         entries.push(entry);
@@ -91,6 +92,8 @@ pub(super) fn read<G: Segment>(
             }
             Verdict::Damage(what) => return Err(Error::damaged(entry.id(), found.bad, what)),
             Verdict::Whole => found.whole,
+            // They are those of a segment that is missing, which was told.
+            Verdict::Torn(RECORDS_MISSING) if !report.passed_over.is_empty() => found.whole,
             Verdict::Torn(why) => {
                 let end = if torn { len64(HEADER_LEN) } else { found.whole };
                 report.cuts.extend(cut(entry, end, found.len, why)?);
@@ -113,6 +116,8 @@ pub(super) fn read<G: Segment>(
     report.clean = tail.ends_in_mark;
     Ok(tail)
 }
+
+const RECORDS_MISSING: &str = "records are missing before those of the next segment";
 
 const AFTER_A_TEAR: &str = "an earlier segment is torn, and nothing vouches for what follows";
 
@@ -139,15 +144,18 @@ fn judge(found: &Walked, later: &[Walked]) -> Verdict {
         return Verdict::Torn(found.why);
     }
     match later.iter().find_map(|later| later.first) {
-        Some(next) if next != found.sequence.saturating_add(1) => {
-            Verdict::Torn("records are missing before those of the next segment")
-        }
+        Some(next) if next != found.sequence.saturating_add(1) => Verdict::Torn(RECORDS_MISSING),
         _ => Verdict::Whole,
     }
 }
 
 /// Walks a segment to its end, and beyond the first thing that is no record in search of later ones.
-fn walk<G: Segment>(surveyed: &Surveyed<G>, sequence_before: u64) -> Result<Walked> {
+/// `is_first`: it follows on sealed segments, which are whole, so its first number is known.
+fn walk<G: Segment>(
+    surveyed: &Surveyed<G>,
+    sequence_before: u64,
+    is_first: bool,
+) -> Result<Walked> {
     let Surveyed { segment, header, len, .. } = surveyed;
     let failed = |source| Error::io("reading", header.id, source);
     let start = len64(HEADER_LEN);
@@ -177,13 +185,15 @@ fn walk<G: Segment>(surveyed: &Surveyed<G>, sequence_before: u64) -> Result<Walk
                 break why.describe();
             }
         };
-        if let Err(why) = follows(&record.head, sequence, in_batch, found.first.is_none()) {
+        if let Err(why) =
+            follows(&record.head, sequence, in_batch, !is_first && found.first.is_none())
+        {
             found.note_later(&record.head);
             break why;
         }
         if record.head.kind == Kind::Seal {
             let (end, sequence) = (walk.offset(), record.head.sequence);
-            found.seal = Some(FoundSeal { offset, end, sequence, value: record.value });
+            found.seal = Some(FoundSeal { offset, end, sequence });
             break "a seal stands here";
         }
         found.first = found.first.or(Some(record.head.sequence));
