@@ -100,7 +100,9 @@ async fn with_the_quota_used_up_the_store_serves_and_recovers() {
     let store = Store::open(fresh("store-quota").await, options()).unwrap();
     let put =
         |number: u32| store.put(&(number % 20).to_le_bytes(), &number.to_le_bytes().repeat(20));
-    (0..50).for_each(|number| drop(put(number).unwrap()));
+    for number in 0..50 {
+        put(number).unwrap();
+    }
     store.storage().prepare().await.unwrap();
     let patches = used_up();
     let mut number = 50;
