@@ -61,6 +61,13 @@ pub(super) fn read<G: Segment>(
     let mut sequence = sequence;
     let mut before = sequence;
     for mut segment in segments {
+        if entries.is_empty() && segment.seal.is_some() {
+            // Behind a sealed one with growth, whose seal only the walk below finds. A merge's output must not be
+            // walked: its numbers have gaps.
+            sequence = loader.sealed(segment, before, salvage, report)?;
+            before = sequence;
+            continue;
+        }
         let mut found = walk(&segment, before, entries.is_empty())?;
         if entries.is_empty() && found.seal.is_some() {
             segment.seal = found.seal;
