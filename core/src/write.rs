@@ -106,9 +106,9 @@ impl<S: Storage> Inner<S> {
     /// raises the count before the first of the new ones.
     fn begin_session(&self, writer: &mut Writer<S::Segment>) -> Result<()> {
         let Some(sequence) = writer.jump_to else { return Ok(()) };
-        // A mark says that all earlier segments are sealed.
-        self.seal_pending()?;
         let active = self.make_room(writer, &[])?;
+        // A mark says that all earlier segments are sealed, the one that may just have been rolled included.
+        self.seal_pending()?;
         self.append_mark(writer, &active, sequence)?;
         self.sync_segment(&active)?;
         writer.jump_to = None;
@@ -210,7 +210,13 @@ impl<S: Storage> Inner<S> {
         let position = writer.next_position;
         let id = writer.take_id()?;
         let span = (HeaderKind::Log, position, position);
-        let entry = create_segment(&self.storage, &self.catalog, self.store_id, id, span)?;
+        let created = create_segment(&self.storage, &self.catalog, self.store_id, id, span);
+        let entry = created.map_err(|error| match self.storage.remove(id) {
+            Err(left) if left.kind() == std::io::ErrorKind::NotFound => error,
+            Ok(()) => error,
+            // What cannot be removed may stand for this position later: no other segment may.
+            Err(_) => self.poisoned_by(error),
+        })?;
         writer.next_position = position.saturating_add(1);
         Ok(entry)
     }
@@ -351,7 +357,8 @@ impl<S: Storage> Inner<S> {
         if ends_in_mark {
             return Ok(());
         }
-        let sequence = writer.jump_to.unwrap_or(writer.sequence);
+        // One more than what begins a session: nothing follows that could be lost.
+        let sequence = writer.jump_to.map_or(writer.sequence, |before| before.saturating_add(1));
         self.make_successor(&mut writer)?;
         self.append_mark(&mut writer, &active, sequence)?;
         self.sync_segment(&active)

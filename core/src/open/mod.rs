@@ -211,6 +211,7 @@ impl<G: Segment> ReadStore<G> {
         writer: &mut Writer<G>,
         sealing: &Sealing<G>,
     ) -> Result<()> {
+        self.sync_last_seals()?;
         self.tail.cut()?;
         self.cut_growth()?;
         for id in std::mem::take(&mut self.ignored) {
@@ -244,6 +245,23 @@ impl<G: Segment> ReadStore<G> {
         }
         if self.tail.ends_in_mark {
             writer.said_synced = self.tail.said_synced;
+        }
+        Ok(())
+    }
+
+    /// A seal that a killed process wrote may be in the cache only. Each is synced before the next is written, so only the
+    /// last one of the log and the last merge's may not be durable; what is built on them from here on needs them.
+    fn sync_last_seals(&self) -> Result<()> {
+        if self.report.clean {
+            return Ok(());
+        }
+        let entries = self.catalog.in_order();
+        let sealed = || entries.iter().filter(|entry| entry.state() == SegmentState::Sealed);
+        let last_of_log = sealed().rfind(|entry| !entry.is_merge());
+        let last_merge = sealed().filter(|entry| entry.is_merge()).max_by_key(|entry| entry.id());
+        for entry in last_of_log.into_iter().chain(last_merge) {
+            let synced = entry.segment.sync();
+            synced.map_err(|source| Error::io("syncing", entry.id(), source))?;
         }
         Ok(())
     }
@@ -285,6 +303,11 @@ fn epoch_before(sequence: u64) -> Result<u64> {
         .and_then(|epoch| epoch.checked_mul(EPOCH))
         .map(|first| first.saturating_sub(1))
         .ok_or(Error::Limit("sequence numbers"))
+}
+
+/// Whether a mark of this number begins a session after an unclean end: see [`epoch_before`]. No close writes such a one.
+fn begins_session(sequence: u64) -> bool {
+    sequence.wrapping_add(1).is_multiple_of(EPOCH)
 }
 
 /// Puts a segment that was read into the catalog.

@@ -6,7 +6,7 @@ use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};
 use crate::format::walk::{Depth, Walk, WalkEnd};
 use crate::format::{HEADER_LEN, Head, Kind, len64};
-use crate::open::add_to_catalog;
+use crate::open::{add_to_catalog, begins_session};
 use crate::open::load::{Loader, search_budget};
 use crate::open::report::{Cut, PassedOver, RecoveryReport};
 use crate::open::survey::{FoundSeal, Surveyed, last_nonzero};
@@ -90,7 +90,12 @@ pub(super) fn read<G: Segment>(
                 continue;
             }
             Verdict::Damage(what) => return Err(Error::damaged(entry.id(), found.bad, what)),
-            Verdict::Whole => found.whole,
+            Verdict::Whole => {
+                if !found.clean {
+                    report.cuts.extend(cut(entry, found.whole, found.len, found.why)?);
+                }
+                found.whole
+            }
             Verdict::Torn(why) => {
                 let end = if torn { len64(HEADER_LEN) } else { found.whole };
                 report.cuts.extend(cut(entry, end, found.len, why)?);
@@ -106,7 +111,8 @@ pub(super) fn read<G: Segment>(
         report.walked += 1;
         entry.set_sequence(found.sequence);
         tail.sequence = tail.sequence.max(found.sequence);
-        tail.ends_in_mark = found.ends_in_mark && found.clean;
+        // Behind a mark that begins a session there may have been writes, which a power cut took.
+        tail.ends_in_mark = found.ends_in_mark && found.clean && !begins_session(found.sequence);
         tail.said_synced = found.synced;
     }
     tail.ends_in_mark &= !torn;
@@ -135,14 +141,12 @@ fn judge(found: &Walked, later: &[Walked]) -> Verdict {
     if found.bad < found.synced {
         return Verdict::Damage(found.why);
     }
-    if !found.clean {
-        return Verdict::Torn(found.why);
-    }
     match later.iter().find_map(|later| later.first) {
-        Some(next) if next != found.sequence.saturating_add(1) => {
-            Verdict::Torn("records are missing before those of the next segment")
-        }
-        _ => Verdict::Whole,
+        // No record is missing, so what stands at b is none that was lost: a seal that was being written, say.
+        Some(next) if next == found.sequence.saturating_add(1) => Verdict::Whole,
+        Some(_) => Verdict::Torn("records are missing before those of the next segment"),
+        None if found.clean => Verdict::Whole,
+        None => Verdict::Torn(found.why),
     }
 }
 
