@@ -19,6 +19,10 @@ use crate::store::Inner;
 /// Values from this length on are appended from where they are, not copied into the buffer.
 const COPIED_LEN_MAX: usize = 4096;
 
+/// Rolled segments that may wait for whoever seals them. Each has an open file, and none of what follows them is vouched
+/// for, so a writer that is faster than the sealing helps with it.
+const PENDING_MAX: usize = 4;
+
 /// What the one appender knows.
 pub(crate) struct Writer<G> {
     /// Takes the next record. `None` in a store that is open for reading only.
@@ -29,7 +33,8 @@ pub(crate) struct Writer<G> {
     pub(crate) sequence: u64,
     pub(crate) next_id: u64,
     pub(crate) next_position: u64,
-    /// A number to go on from before the first write: the session before did not end cleanly.
+    /// A number to go on from before the first write of this session: the next one, or where the session before did not
+    /// end cleanly, that before the next epoch. `None` once the session has begun, and in a new store.
     pub(crate) jump_to: Option<u64>,
     /// The furthest `synced` that the active segment's records say.
     pub(crate) said_synced: u64,
@@ -102,12 +107,12 @@ impl<S: Storage> Inner<S> {
         Ok(Written { sequence, position })
     }
 
-    /// After an unclean end, numbers that were handed out and lost must not be handed out again: a synced mark
-    /// raises the count before the first of the new ones.
+    /// Numbers that are handed out and then lost must not be handed out again. So a synced mark raises the count before the
+    /// first write of a session: if all that follows is lost, it says that there may have been writes.
     fn begin_session(&self, writer: &mut Writer<S::Segment>) -> Result<()> {
         let Some(sequence) = writer.jump_to else { return Ok(()) };
         let active = self.make_room(writer, &[])?;
-        // A mark says that all earlier segments are sealed, the one that may just have been rolled included.
+        // The mark says that all earlier segments are sealed, also one that was rolled just now and would wait for a thread.
         self.seal_pending()?;
         self.append_mark(writer, &active, sequence)?;
         self.sync_segment(&active)?;
@@ -179,7 +184,7 @@ impl<S: Storage> Inner<S> {
     }
 
     /// Goes on in the next segment; the one before is sealed at once or soon.
-    fn roll(&self, writer: &mut Writer<S::Segment>) -> Result<Arc<Entry<S::Segment>>> {
+    pub(crate) fn roll(&self, writer: &mut Writer<S::Segment>) -> Result<Arc<Entry<S::Segment>>> {
         self.make_successor(writer)?;
         if writer.successors.len() < 2 {
             let next = self.create_log(writer)?;
@@ -192,7 +197,7 @@ impl<S: Storage> Inner<S> {
             self.sealing.push(rolled);
         }
         writer.said_synced = 0;
-        if self.options.seal_on_roll {
+        if self.options.seal_on_roll || PENDING_MAX < self.sealing.len() {
             match self.seal_pending() {
                 // The seal waits until there is room for it; the record may fit.
                 Err(error) if error.is_full() => {}
@@ -346,6 +351,11 @@ impl<S: Storage> Inner<S> {
     /// Seals a long tail, and leaves a mark at the end of the log: it is whole up to here.
     fn mark_end(&self) -> Result<()> {
         let mut writer = self.writer();
+        if writer.jump_to.is_some() && self.recovery.clean {
+            // Nothing was written: the log ends as the close before left it.
+            return Ok(());
+        }
+        self.begin_session(&mut writer)?;
         let Some(mut active) = writer.active.clone() else { return Ok(()) };
         if self.options.segment_bytes / 4 < active.tally().record_bytes {
             // Long enough for its hints to make the next opening faster.
@@ -353,13 +363,9 @@ impl<S: Storage> Inner<S> {
         }
         self.seal_pending()?;
         self.sync_segment(&active)?;
-        let ends_in_mark = writer.said_synced + MARK_LEN == active.end();
-        if ends_in_mark {
-            return Ok(());
-        }
-        // One more than what begins a session: nothing follows that could be lost.
-        let sequence = writer.jump_to.map_or(writer.sequence, |before| before.saturating_add(1));
         self.make_successor(&mut writer)?;
+        // One that repeats the number ends a session: see `begin_session`.
+        let sequence = writer.sequence;
         self.append_mark(&mut writer, &active, sequence)?;
         self.sync_segment(&active)
     }

@@ -40,7 +40,7 @@ pub(crate) struct Tally {
     pub(crate) record_bytes: u64,
     /// Bytes of all tombstones.
     pub(crate) tombstone_bytes: u64,
-    /// Bytes of all keys; more than that where they were loaded from hashes.
+    /// Bytes of all keys.
     pub(crate) key_bytes: u64,
     /// Puts that expire.
     pub(crate) expiring: u64,
@@ -229,14 +229,17 @@ impl<'a> Seal<'a> {
             };
             let key_len = match hint.key {
                 HintKey::Key(key) => len64(key.len()),
-                // A hash does not tell its key's length. This much keeps the tally's form what it was.
-                HintKey::Hash(_) => hint.len,
+                HintKey::Hash(_) => 0,
             };
             tally.add_record(hint.tombstone, hint.len, hint.sequence, key_len);
             if hint.expires {
                 tally.expiring = tally.expiring.saturating_add(1);
             }
             each(hint)?;
+        }
+        if self.form == HintForm::Hashes {
+            // The keys' lengths are not told, but that they were long for such records: as the form says.
+            tally.key_bytes = tally.record_bytes;
         }
         let agrees = (tally.records, tally.tombstones) == (self.records, self.tombstones)
             && (tally.minimum, tally.maximum) == (self.minimum, self.maximum)

@@ -22,6 +22,8 @@ use crate::write::low32;
 pub(super) struct Loader<'a, G> {
     pub(super) keydir: &'a Keydir,
     pub(super) catalog: &'a Catalog<G>,
+    /// Damaged records are passed over instead of failing.
+    pub(super) salvage: bool,
 }
 
 /// A put or a tombstone that is being loaded.
@@ -84,7 +86,11 @@ impl<G: Segment> Loader<'_, G> {
             self.heads(entry, found.offset)?;
             Some(entry.tally())
         };
-        let tally = tally.ok_or_else(|| damaged("the hints make no sense"))?;
+        let mut tally = tally.ok_or_else(|| damaged("the hints make no sense"))?;
+        if seal.form == HintForm::Hashes {
+            // Hashes do not tell how long the keys are, only that they are long: the form stays what it is.
+            tally.key_bytes = tally.key_bytes.max(tally.record_bytes);
+        }
         if (tally.records, tally.minimum, tally.maximum)
             != (seal.records, seal.minimum, seal.maximum)
         {
@@ -153,13 +159,27 @@ impl<G: Segment> Loader<'_, G> {
         let mut old = None;
         for candidate in candidates.iter() {
             let Some(there) = self.catalog.get(candidate.slot) else { continue };
-            let record = record_at(&there, u64::from(candidate.offset), Depth::Heads)?;
             if !known && read.is_none() {
-                read = Some(record_at(entry, loaded.offset, Depth::Heads)?.key);
+                match record_at(entry, loaded.offset, Depth::Heads) {
+                    Ok(record) => read = Some(record.key),
+                    // What stands there instead stays.
+                    Err(error) if self.salvage && error.is_damage() => return Ok(()),
+                    Err(error) => return Err(error),
+                }
             }
-            if record.key == read.as_deref().unwrap_or(key.bytes) {
-                old = Some((candidate, there, record.head.record_len()));
-                break;
+            match record_at(&there, u64::from(candidate.offset), Depth::Heads) {
+                Ok(record) if record.key == read.as_deref().unwrap_or(key.bytes) => {
+                    old = Some((candidate, there, record.head.record_len()));
+                    break;
+                }
+                Ok(_) => {}
+                // It is of the same key, or of one with the same hash that cannot be read anyway.
+                Err(error) if self.salvage && error.is_damage() => {
+                    there.set_state(SegmentState::Quarantined);
+                    old = Some((candidate, there, 0));
+                    break;
+                }
+                Err(error) => return Err(error),
             }
         }
         if !loaded.tombstone {

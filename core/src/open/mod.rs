@@ -111,7 +111,7 @@ fn read_store<S: Storage>(storage: &S, options: &Options) -> Result<ReadStore<S:
     let mut report = survey.report;
     let mut sequence = 0;
     let mut rest = VecDeque::from(survey.segments);
-    let loader = load::Loader { keydir: &keydir, catalog: &catalog };
+    let loader = load::Loader { keydir: &keydir, catalog: &catalog, salvage };
     // The sealed ones, up to the first that is not.
     while rest.front().is_some_and(|first| first.seal.is_some()) {
         let Some(segment) = rest.pop_front() else { break };
@@ -240,11 +240,11 @@ impl<G: Segment> ReadStore<G> {
             let successor = self.create_log(storage, writer)?;
             writer.successors.push_back(successor);
         }
-        if !self.is_new && !self.tail.ends_in_mark {
-            writer.jump_to = Some(epoch_before(writer.sequence)?);
-        }
         if self.tail.ends_in_mark {
+            writer.jump_to = Some(writer.sequence.saturating_add(1));
             writer.said_synced = self.tail.said_synced;
+        } else if !self.is_new {
+            writer.jump_to = Some(epoch_before(writer.sequence)?);
         }
         Ok(())
     }
@@ -296,18 +296,13 @@ impl<G: Segment> ReadStore<G> {
 }
 
 /// The number before the first of the epoch behind the one that the next number would be in: where the log ends in the
-/// mark of a session, numbers of that session may have been handed out and lost.
+/// mark that begins a session, numbers of that session may have been handed out and lost.
 fn epoch_before(sequence: u64) -> Result<u64> {
     (sequence.saturating_add(1) / EPOCH)
         .checked_add(1)
         .and_then(|epoch| epoch.checked_mul(EPOCH))
         .map(|first| first.saturating_sub(1))
         .ok_or(Error::Limit("sequence numbers"))
-}
-
-/// Whether a mark of this number begins a session after an unclean end: see [`epoch_before`]. No close writes such a one.
-fn begins_session(sequence: u64) -> bool {
-    sequence.wrapping_add(1).is_multiple_of(EPOCH)
 }
 
 /// Puts a segment that was read into the catalog.

@@ -91,7 +91,7 @@ impl<G: Segment> Survey<G> {
         };
         sorted.foreign.into_iter().try_for_each(|error| survey.note(error, salvage))?;
         survey.take_own(sorted.valid, salvage)?;
-        survey.retire();
+        survey.retire(salvage);
         survey.check_positions(&sorted.wrong, salvage)?;
         survey.ignored.extend(sorted.wrong.iter().map(|(id, ..)| *id));
         Ok(survey)
@@ -132,7 +132,10 @@ impl<G: Segment> Survey<G> {
     }
 
     /// Sets aside merges that were not committed, and what a committed one stands for.
-    fn retire(&mut self) {
+    ///
+    /// Where nothing else stands for its positions, a merge without a valid seal was committed and is damaged: a
+    /// strict survey finds them missing, salvage serves what is there.
+    fn retire(&mut self, salvage: bool) {
         let merges: Vec<Header> = self
             .segments
             .iter()
@@ -145,9 +148,15 @@ impl<G: Segment> Survey<G> {
             let committed = s.header.kind == HeaderKind::Log || s.seal.is_some();
             committed && !merges.iter().any(|merge| stands_for(merge, &s.header))
         });
+        let (counting, ignored): (Vec<Surveyed<G>>, Vec<Surveyed<G>>) = (counting, ignored);
+        let overlaps = |x: &Header| {
+            counting.iter().any(|y| y.header.first <= x.last && x.first <= y.header.last)
+        };
+        let (needed, ignored): (Vec<_>, Vec<_>) =
+            ignored.into_iter().partition(|s| salvage && !overlaps(&s.header));
         self.segments = counting;
+        self.segments.extend(needed);
         self.segments.sort_by_key(|s| (s.header.first, s.header.id));
-        let ignored: Vec<Surveyed<G>> = ignored;
         self.ignored.extend(ignored.iter().map(|s| s.header.id));
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};
 use crate::format::walk::{Depth, Walk, WalkEnd};
-use crate::format::{HEADER_LEN, Head, Kind, len64};
-use crate::open::{add_to_catalog, begins_session};
+use crate::format::{HEADER_LEN, Head, HeaderKind, Kind, len64};
+use crate::open::add_to_catalog;
 use crate::open::load::{Loader, search_budget};
 use crate::open::report::{Cut, PassedOver, RecoveryReport};
 use crate::open::survey::{FoundSeal, Surveyed, last_nonzero};
@@ -69,7 +69,8 @@ pub(super) fn read<G: Segment>(
             continue;
         }
         found.sealed |= found.seal.is_some();
-        found.sealed |= segment.seal.is_some();
+        // A merge without its seal stands here only in a salvage, because nothing else does.
+        found.sealed |= segment.seal.is_some() || segment.header.kind == HeaderKind::Merge;
         before = found.sequence;
         let entry = add_to_catalog(loader.catalog, segment, SegmentState::Active)?;
         entries.push(entry);
@@ -96,6 +97,8 @@ pub(super) fn read<G: Segment>(
                 }
                 found.whole
             }
+            // They are those of a segment that is missing, which was told.
+            Verdict::Torn(RECORDS_MISSING) if !report.passed_over.is_empty() => found.whole,
             Verdict::Torn(why) => {
                 let end = if torn { len64(HEADER_LEN) } else { found.whole };
                 report.cuts.extend(cut(entry, end, found.len, why)?);
@@ -111,14 +114,15 @@ pub(super) fn read<G: Segment>(
         report.walked += 1;
         entry.set_sequence(found.sequence);
         tail.sequence = tail.sequence.max(found.sequence);
-        // Behind a mark that begins a session there may have been writes, which a power cut took.
-        tail.ends_in_mark = found.ends_in_mark && found.clean && !begins_session(found.sequence);
+        tail.ends_in_mark = found.ends_in_mark && found.clean;
         tail.said_synced = found.synced;
     }
     tail.ends_in_mark &= !torn;
     report.clean = tail.ends_in_mark;
     Ok(tail)
 }
+
+const RECORDS_MISSING: &str = "records are missing before those of the next segment";
 
 const AFTER_A_TEAR: &str = "an earlier segment is torn, and nothing vouches for what follows";
 
@@ -144,7 +148,7 @@ fn judge(found: &Walked, later: &[Walked]) -> Verdict {
     match later.iter().find_map(|later| later.first) {
         // No record is missing, so what stands at b is none that was lost: a seal that was being written, say.
         Some(next) if next == found.sequence.saturating_add(1) => Verdict::Whole,
-        Some(_) => Verdict::Torn("records are missing before those of the next segment"),
+        Some(_) => Verdict::Torn(RECORDS_MISSING),
         None if found.clean => Verdict::Whole,
         None => Verdict::Torn(found.why),
     }
@@ -198,10 +202,13 @@ fn walk<G: Segment>(
             break "a seal stands here";
         }
         found.first = found.first.or(Some(record.head.sequence));
+        // A mark that raises the number begins a session: what was written behind it may have been lost.
+        let repeats = sequence == record.head.sequence;
         sequence = record.head.sequence;
         in_batch = record.head.batch;
         found.note_later(&record.head);
-        found.ends_in_mark = record.head.kind == Kind::Mark && record.head.synced == Some(offset);
+        found.ends_in_mark =
+            record.head.kind == Kind::Mark && record.head.synced == Some(offset) && repeats;
         if !in_batch {
             (found.whole, found.sequence) = (walk.offset(), sequence);
         }

@@ -262,9 +262,10 @@ impl<S: Machine> Life<S> {
         }
     }
 
+    /// What a write that failed left may be there still, until one that worked took its place.
     pub(super) fn all_is_durable(&mut self) {
         self.candidates = vec![self.now.clone()];
-        self.maybe.clear();
+        self.candidates.extend(self.maybe.iter().cloned());
     }
 
     fn options(&self, always: bool, expires_at_ms: Option<u64>) -> WriteOptions {

@@ -104,6 +104,7 @@ impl<S: Machine> Life<S> {
         self.outcome.losses += u64::from(found != self.now);
         self.now = found.take_versions(entries);
         self.saw(entries);
+        self.maybe.clear();
         self.all_is_durable();
         Ok(())
     }
