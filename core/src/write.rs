@@ -371,9 +371,6 @@ impl<S: Storage> Inner<S> {
     }
 }
 
-/// Bytes of a mark.
-pub(crate) const MARK_LEN: u64 = 32;
-
 impl<G> Writer<G> {
     /// The next id, for a segment that is about to be created.
     pub(crate) fn take_id(&mut self) -> Result<SegmentId> {

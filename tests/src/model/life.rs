@@ -116,6 +116,8 @@ pub struct Life<S: Machine> {
     pub(super) now_ms: u64,
     /// The highest version that anybody saw.
     pub(super) highest: u64,
+    /// Keys that have expired may be there or not: nobody can see which state was found.
+    pub(super) expired_may_be_there: bool,
     /// What goes wrong after each power cut.
     pub(super) faults: VecDeque<Fault>,
     pub(super) outcome: Outcome,
@@ -150,6 +152,7 @@ impl<S: Machine> Life<S> {
             scans: Vec::new(),
             now_ms: 0,
             highest: 0,
+            expired_may_be_there: false,
             faults: faults.iter().copied().collect(),
             outcome: Outcome::default(),
         };

@@ -68,6 +68,9 @@ struct Disk {
     stale: Vec<u8>,
 }
 
+/// Bytes of a segment's header.
+const HEADER_LEN: usize = 72;
+
 type SharedFile = Arc<Mutex<File>>;
 
 #[derive(Clone, Debug, Default)]
@@ -310,6 +313,8 @@ impl File {
             left.push(match choice.1 {
                 // Nothing was ever written here.
                 0..=5 | 7.. if longest <= place => 0,
+                // A removed segment's header is overwritten before its place is used again.
+                6 if place < HEADER_LEN => 0,
                 0 | 1 => at(&self.live, place),
                 2 | 3 => at(&self.durable, place),
                 4 => 0,

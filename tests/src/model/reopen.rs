@@ -101,6 +101,8 @@ impl<S: Machine> Life<S> {
                 candidates.first()
             ));
         };
+        let mut states = self.candidates.iter().chain(&self.maybe);
+        self.expired_may_be_there |= states.any(|state| state.has_expired(self.now_ms));
         self.outcome.losses += u64::from(found != self.now);
         self.now = found.take_versions(entries);
         self.saw(entries);
