@@ -252,9 +252,6 @@ impl<G: Segment> ReadStore<G> {
     /// A seal that a killed process wrote may be in the cache only. Each is synced before the next is written, so only the
     /// last one of the log and the last merge's may not be durable; what is built on them from here on needs them.
     fn sync_last_seals(&self) -> Result<()> {
-        if self.report.clean {
-            return Ok(());
-        }
         let entries = self.catalog.in_order();
         let sealed = || entries.iter().filter(|entry| entry.state() == SegmentState::Sealed);
         let last_of_log = sealed().rfind(|entry| !entry.is_merge());

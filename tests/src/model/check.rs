@@ -71,7 +71,9 @@ impl<S: Machine> Life<S> {
         }
         let (mut scan, mut expected) = self.scans.remove(usize::from(which) % len);
         for _ in 0..count {
-            let Some(going_on) = self.compare_step(&mut scan, &mut expected)? else { return Ok(()) };
+            let Some(going_on) = self.compare_step(&mut scan, &mut expected)? else {
+                return Ok(());
+            };
             if !going_on {
                 break;
             }
@@ -187,7 +189,10 @@ impl<S: Machine> Life<S> {
         let total = self.machine.total_bytes();
         let stats = self.store()?.stats();
         if stats.total_bytes != total && !self.machine.has_fired() {
-            return Err(format!("{total} bytes in files, the statistics say {}", stats.total_bytes));
+            return Err(format!(
+                "{total} bytes in files, the statistics say {}",
+                stats.total_bytes
+            ));
         }
         if stats.snapshots == 0 && stats.held_by_snapshots != 0 && !self.machine.has_fired() {
             return Err(String::from("segments are held for snapshots that are gone"));

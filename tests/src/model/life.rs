@@ -238,8 +238,7 @@ impl<S: Machine> Life<S> {
                 Ok(())
             }
             Step::MergeStep { full, budget_bytes } => {
-                let stepped =
-                    self.store()?.merge_step(&policy(*full), u64::from(*budget_bytes));
+                let stepped = self.store()?.merge_step(&policy(*full), u64::from(*budget_bytes));
                 self.excused(stepped).map(drop)
             }
             Step::Merge { full } => self.merge(*full),
@@ -344,7 +343,8 @@ impl<S: Machine> Life<S> {
             for (key, item) in after.0.iter_mut().filter(|(_, item)| item.version.is_none()) {
                 let read = self.store()?.get_entry(KEYS[usize::from(*key)]);
                 item.version = read.ok().flatten().map(|entry| entry.version);
-                let wrong = item.version.filter(|version| *version <= before || last < &Some(*version));
+                let wrong =
+                    item.version.filter(|version| *version <= before || last < &Some(*version));
                 if let Some(version) = wrong
                     && writes.iter().any(|write| write.key == *key)
                 {
@@ -393,7 +393,9 @@ impl<S: Machine> Life<S> {
         let mut after = self.now.clone();
         if matched {
             match put {
-                Some(value) => drop(after.0.insert(key, Item { value, version, expires_at_ms: None })),
+                Some(value) => {
+                    drop(after.0.insert(key, Item { value, version, expires_at_ms: None }))
+                }
                 None => drop(after.0.remove(&key)),
             }
         }
@@ -428,7 +430,9 @@ impl<S: Machine> Life<S> {
         let Some(entries) = self.all_entries()? else { return Ok(()) };
         if !self.now.is(&entries, self.now_ms) {
             if !after.is(&entries, self.now_ms) {
-                return Err(String::from("a write that failed left neither the old nor the new state"));
+                return Err(String::from(
+                    "a write that failed left neither the old nor the new state",
+                ));
             }
             self.now = after;
         }

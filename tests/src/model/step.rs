@@ -57,30 +57,79 @@ pub struct Write {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the call of the engine that bears its name")]
 pub enum Step {
-    Put { key: u8, value: Value, expires_in_ms: Option<u16>, always: bool },
-    Delete { key: u8, always: bool },
-    Batch { writes: Vec<Write>, always: bool },
-    PutIfAbsent { key: u8, value: Value },
-    ReplaceIf { key: u8, value: Value, right: bool },
-    DeleteIf { key: u8, right: bool },
-    Get { key: u8 },
-    Scan { span: Span },
-    OpenScan { span: Span },
-    AdvanceScan { which: u8, count: u8 },
-    DropScan { which: u8 },
+    Put {
+        key: u8,
+        value: Value,
+        expires_in_ms: Option<u16>,
+        always: bool,
+    },
+    Delete {
+        key: u8,
+        always: bool,
+    },
+    Batch {
+        writes: Vec<Write>,
+        always: bool,
+    },
+    PutIfAbsent {
+        key: u8,
+        value: Value,
+    },
+    ReplaceIf {
+        key: u8,
+        value: Value,
+        right: bool,
+    },
+    DeleteIf {
+        key: u8,
+        right: bool,
+    },
+    Get {
+        key: u8,
+    },
+    Scan {
+        span: Span,
+    },
+    OpenScan {
+        span: Span,
+    },
+    AdvanceScan {
+        which: u8,
+        count: u8,
+    },
+    DropScan {
+        which: u8,
+    },
     Snapshot,
-    CheckSnapshot { which: u8, span: Span },
-    DropSnapshot { which: u8 },
-    MergeStep { full: bool, budget_bytes: u16 },
-    Merge { full: bool },
+    CheckSnapshot {
+        which: u8,
+        span: Span,
+    },
+    DropSnapshot {
+        which: u8,
+    },
+    MergeStep {
+        full: bool,
+        budget_bytes: u16,
+    },
+    Merge {
+        full: bool,
+    },
     SealPending,
     Sync,
     /// The accounts, the statistics and every key.
     Check,
     /// A reader beside the writer.
-    ReadOnly { index: Index },
-    Wait { ms: u16 },
-    Reopen { close: bool, setup: Setup },
+    ReadOnly {
+        index: Index,
+    },
+    Wait {
+        ms: u16,
+    },
+    Reopen {
+        close: bool,
+        setup: Setup,
+    },
 }
 
 /// What a program is made of.
