@@ -394,7 +394,7 @@ impl<S: Machine> Life<S> {
         if matched {
             match put {
                 Some(value) => {
-                    drop(after.0.insert(key, Item { value, version, expires_at_ms: None }))
+                    let _ = after.0.insert(key, Item { value, version, expires_at_ms: None });
                 }
                 None => drop(after.0.remove(&key)),
             }
