@@ -33,8 +33,7 @@ pub(crate) struct Writer<G> {
     pub(crate) sequence: u64,
     pub(crate) next_id: u64,
     pub(crate) next_position: u64,
-    /// A number to go on from before the first write of this session: the next one, or where the session before did not
-    /// end cleanly, that before the next epoch. `None` once the session has begun, and in a new store.
+    /// The number that this session goes on from, before its first write.
     pub(crate) jump_to: Option<u64>,
     /// The furthest `synced` that the active segment's records say.
     pub(crate) said_synced: u64,
@@ -107,8 +106,8 @@ impl<S: Storage> Inner<S> {
         Ok(Written { sequence, position })
     }
 
-    /// Numbers that are handed out and then lost must not be handed out again. So a synced mark raises the count before the
-    /// first write of a session: if all that follows is lost, it says that there may have been writes.
+    /// Numbers that an earlier session handed out and a power cut took must not be handed out again, and a clean end does not
+    /// tell that there was no such session: a synced mark raises the count before the first number of each.
     fn begin_session(&self, writer: &mut Writer<S::Segment>) -> Result<()> {
         let Some(sequence) = writer.jump_to else { return Ok(()) };
         let active = self.make_room(writer, &[])?;
@@ -351,11 +350,6 @@ impl<S: Storage> Inner<S> {
     /// Seals a long tail, and leaves a mark at the end of the log: it is whole up to here.
     fn mark_end(&self) -> Result<()> {
         let mut writer = self.writer();
-        if writer.jump_to.is_some() && self.recovery.clean {
-            // Nothing was written: the log ends as the close before left it.
-            return Ok(());
-        }
-        self.begin_session(&mut writer)?;
         let Some(mut active) = writer.active.clone() else { return Ok(()) };
         if self.options.segment_bytes / 4 < active.tally().record_bytes {
             // Long enough for its hints to make the next opening faster.
@@ -363,13 +357,19 @@ impl<S: Storage> Inner<S> {
         }
         self.seal_pending()?;
         self.sync_segment(&active)?;
-        self.make_successor(&mut writer)?;
-        // One that repeats the number ends a session: see `begin_session`.
+        let ends_in_mark = writer.said_synced + MARK_LEN == active.end();
+        if ends_in_mark {
+            return Ok(());
+        }
         let sequence = writer.sequence;
+        self.make_successor(&mut writer)?;
         self.append_mark(&mut writer, &active, sequence)?;
         self.sync_segment(&active)
     }
 }
+
+/// Bytes of a mark.
+pub(crate) const MARK_LEN: u64 = 32;
 
 impl<G> Writer<G> {
     /// The next id, for a segment that is about to be created.

@@ -240,11 +240,11 @@ impl<G: Segment> ReadStore<G> {
             let successor = self.create_log(storage, writer)?;
             writer.successors.push_back(successor);
         }
-        if self.tail.ends_in_mark {
-            writer.jump_to = Some(writer.sequence.saturating_add(1));
-            writer.said_synced = self.tail.said_synced;
-        } else if !self.is_new {
+        if !self.is_new {
             writer.jump_to = Some(epoch_before(writer.sequence)?);
+        }
+        if self.tail.ends_in_mark {
+            writer.said_synced = self.tail.said_synced;
         }
         Ok(())
     }
