@@ -48,7 +48,8 @@ pub struct Options {
     /// Whether to leave everything as it is; other processes may write meanwhile.
     pub read_only: bool,
     /// Whether a rolled segment is sealed at once, in the call that rolled it. Where a binding has a thread
-    /// for it, it says no and calls [`Store::seal_pending`](crate::Store::seal_pending).
+    /// for it, it says no and calls [`Store::seal_pending`](crate::Store::seal_pending); a roll seals all the same where
+    /// many wait.
     pub seal_on_roll: bool,
 }
 

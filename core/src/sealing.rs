@@ -13,7 +13,7 @@ use crate::format::seal::SealBuilder;
 use crate::format::walk::{Depth, Walk};
 use crate::format::{HEADER_LEN, Head, Kind, len64};
 use crate::segment::{Segment, Storage};
-use crate::store::Inner;
+use crate::store::{Inner, Store};
 use crate::write::{AppendFailed, append_or_undo};
 
 /// The rolled segments that are not sealed yet.
@@ -32,7 +32,12 @@ impl<G: Segment> Sealing<G> {
 
     /// Whether all segments before the active one are sealed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Ordering::Acquire) == 0
+        self.len() == 0
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Ordering::Acquire)
     }
 
     pub(crate) fn push(&self, entry: Arc<Entry<G>>) {
@@ -54,6 +59,26 @@ impl<G: Segment> Sealing<G> {
 
     fn pending(&self) -> MutexGuard<'_, VecDeque<Arc<Entry<G>>>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Storage> Store<S> {
+    /// Ends the active segment and seals it, so that a merge can take it; says whether there was a record in it. The next
+    /// write goes on in a new segment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::put`](Store::put).
+    pub fn roll(&self) -> Result<bool> {
+        let inner = self.inner();
+        let mut writer = inner.writer_for_writing()?;
+        let holds_records = writer.active.as_ref().is_some_and(|active| 0 < active.tally().records);
+        if holds_records {
+            inner.roll(&mut writer)?;
+        }
+        drop(writer);
+        inner.seal_pending()?;
+        Ok(holds_records)
     }
 }
 
@@ -98,8 +123,10 @@ impl<S: Storage> Inner<S> {
             AppendFailed::Torn(error) => self.poisoned_by(error),
         })?;
         self.sync_segment(entry)?;
-        entry.segment.freeze().map_err(|source| Error::io("freezing", entry.id(), source))?;
         entry.set_state(SegmentState::Sealed);
+        // A courtesy to the binding. Where it fails the segment is sealed all the same, and reads as before; an error
+        // would have it sealed again, or a committed merge given up.
+        let _ = entry.segment.freeze();
         Ok(())
     }
 

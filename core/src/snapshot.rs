@@ -149,7 +149,7 @@ impl<S: Storage> Snapshot<S> {
     ///
     /// As [`Snapshot::get`].
     pub fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
-        let found = self.inner.find(key, Depth::Whole)?;
+        let found = self.inner.find_also_closed(key, Depth::Whole)?;
         if let Some(found) = found
             && found.record.head.sequence <= self.sequence
         {

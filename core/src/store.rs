@@ -329,8 +329,8 @@ impl<S: Storage> Store<S> {
         Scan::new(self.snapshot(), range)
     }
 
-    /// Syncs, seals a long tail, marks the log as complete, and takes no more calls: they answer [`Error::Closed`], those of
-    /// snapshots too. What the store holds of the platform is given back when it and its snapshots are dropped.
+    /// Syncs, seals a long tail, marks the log as complete, and takes no more calls: they answer [`Error::Closed`]. Snapshots and
+    /// scans that were taken before read on. What the store holds of the platform is given back when it and they are dropped.
     ///
     /// # Errors
     ///
@@ -353,6 +353,15 @@ impl<S: Storage> Store<S> {
 impl<S: Storage> Inner<S> {
     pub(crate) fn find(&self, key: &[u8], depth: Depth) -> Result<Option<Found<S::Segment>>> {
         self.check_open()?;
+        self.find_also_closed(key, depth)
+    }
+
+    /// As [`Inner::find`], for snapshots, which outlive the store's end.
+    pub(crate) fn find_also_closed(
+        &self,
+        key: &[u8],
+        depth: Depth,
+    ) -> Result<Option<Found<S::Segment>>> {
         read::find(&self.keydir, &self.catalog, self.keydir.key(key), depth)
     }
 

@@ -19,6 +19,10 @@ use crate::store::Inner;
 /// Values from this length on are appended from where they are, not copied into the buffer.
 const COPIED_LEN_MAX: usize = 4096;
 
+/// Rolled segments that may wait for whoever seals them. Each has an open file, and none of what follows them is vouched
+/// for, so a writer that is faster than the sealing helps with it.
+const PENDING_MAX: usize = 4;
+
 /// What the one appender knows.
 pub(crate) struct Writer<G> {
     /// Takes the next record. `None` in a store that is open for reading only.
@@ -29,7 +33,7 @@ pub(crate) struct Writer<G> {
     pub(crate) sequence: u64,
     pub(crate) next_id: u64,
     pub(crate) next_position: u64,
-    /// A number to go on from before the first write: the session before did not end cleanly.
+    /// The number that this session goes on from, before its first write.
     pub(crate) jump_to: Option<u64>,
     /// The furthest `synced` that the active segment's records say.
     pub(crate) said_synced: u64,
@@ -102,8 +106,8 @@ impl<S: Storage> Inner<S> {
         Ok(Written { sequence, position })
     }
 
-    /// After an unclean end, numbers that were handed out and lost must not be handed out again: a synced mark
-    /// raises the count before the first of the new ones.
+    /// Numbers that an earlier session handed out and a power cut took must not be handed out again, and a clean end does not
+    /// tell that there was no such session: a synced mark raises the count before the first number of each.
     fn begin_session(&self, writer: &mut Writer<S::Segment>) -> Result<()> {
         let Some(sequence) = writer.jump_to else { return Ok(()) };
         let active = self.make_room(writer, &[])?;
@@ -179,7 +183,7 @@ impl<S: Storage> Inner<S> {
     }
 
     /// Goes on in the next segment; the one before is sealed at once or soon.
-    fn roll(&self, writer: &mut Writer<S::Segment>) -> Result<Arc<Entry<S::Segment>>> {
+    pub(crate) fn roll(&self, writer: &mut Writer<S::Segment>) -> Result<Arc<Entry<S::Segment>>> {
         self.make_successor(writer)?;
         if writer.successors.len() < 2 {
             let next = self.create_log(writer)?;
@@ -192,7 +196,7 @@ impl<S: Storage> Inner<S> {
             self.sealing.push(rolled);
         }
         writer.said_synced = 0;
-        if self.options.seal_on_roll {
+        if self.options.seal_on_roll || PENDING_MAX < self.sealing.len() {
             match self.seal_pending() {
                 // The seal waits until there is room for it; the record may fit.
                 Err(error) if error.is_full() => {}
@@ -351,7 +355,7 @@ impl<S: Storage> Inner<S> {
         if ends_in_mark {
             return Ok(());
         }
-        let sequence = writer.jump_to.unwrap_or(writer.sequence);
+        let sequence = writer.sequence;
         self.make_successor(&mut writer)?;
         self.append_mark(&mut writer, &active, sequence)?;
         self.sync_segment(&active)

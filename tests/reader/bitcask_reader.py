@@ -20,6 +20,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 
 from segment import HEADER_SIZE, LOG, MARK, MERGE, PUT, TOMBSTONE, Damage, Foreign, MissingSegment, Numbers, Segment, StoreError
@@ -98,11 +99,12 @@ def choose_segments(segments: list) -> list:
             segment.read_header()
         except Damage as error:
             segment.state = "header wrong"
-            wrong.append(error)
+            wrong.append((segment, error))
     known = [s for s in segments if s.kind]
+    ids = Counter(s.store_id for s in known).most_common(1)
     for segment in known:
-        if segment.store_id != known[0].store_id:
-            raise Foreign(segment.name, 24, f"store id differs from that of {known[0].name}")
+        if segment.store_id != ids[0][0]:
+            raise Foreign(segment.name, 24, f"store id {segment.store_id.hex()}, but that of most segments is {ids[0][0].hex()}")
         if segment.id != segment.name_id:
             raise Foreign(segment.name, 40, f"the header names it segment {segment.id}")
         segment.find_seal()
@@ -118,9 +120,10 @@ def choose_segments(segments: list) -> list:
         else:
             chain.append(x)
     chain.sort(key=lambda s: (s.first, s.id))
-    expect_tiling(chain, wrong)
-    if wrong and not chain:
-        raise wrong[0]
+    expect_tiling(chain, [error for _, error in wrong])
+    for segment, error in wrong if not chain else []:
+        if any(segment.data[HEADER_SIZE:]):
+            raise error
     return chain
 
 
@@ -133,7 +136,7 @@ def expect_tiling(chain: list, wrong: list) -> None:
                 raise wrong[0]
             raise MissingSegment(segment.name, 48, f"no segment for log positions {position} to {segment.first - 1}")
         if segment.first < position:
-            raise MissingSegment(segment.name, 48, f"log position {segment.first} is stood for twice")
+            raise Damage(segment.name, 48, f"log position {segment.first} is stood for twice")
         position = segment.last + 1
 
 

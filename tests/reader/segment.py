@@ -35,7 +35,7 @@ class Damage(StoreError):
 
 
 class MissingSegment(Damage):
-    """No segment stands for some position of the log, or two do."""
+    """No segment stands for some position of the log."""
 
 
 class Foreign(StoreError):
@@ -48,26 +48,24 @@ class Newer(StoreError):
 
 @dataclass
 class Numbers:
-    """The sequence numbers so far. Not exact behind a merge's output: it may have left the last ones out."""
+    """The store's counter (section 3): the number of the last record so far, in all segments."""
 
     last: int = 0
-    exact: bool = True
 
-    def take(self, record: Record, kind: int) -> bool:
-        """Whether the number of a put or tombstone may come here."""
-        number = record.sequence
-        follows = number > self.last
-        if kind == LOG and self.exact:
-            jump = record.synced is not None and number % 2**32 == 0
-            follows = number == self.last + 1 or (follows and jump)
-        self.last, self.exact = number, kind == LOG
+    def take(self, record: Record, segment_kind: int, is_first: bool) -> bool:
+        """Whether the record's number may come here; if so, it is now the last. `is_first`: no record is before it in its segment."""
+        number, before = record.sequence, self.last
+        if record.kind == MARK:
+            follows = number >= before
+        elif record.kind == SEAL and segment_kind == LOG:
+            # The page does not say what number the seal of a log segment without a record has.
+            follows = number == before or (is_first and number == 0)
+        elif record.kind == SEAL:
+            follows = number >= before
+        else:
+            follows = number == before + 1 if segment_kind == LOG else number > before
+        self.last = max(before, number) if follows else before
         return follows
-
-    def repeated(self, record: Record, in_segment: int) -> bool:
-        """Whether a mark or seal has the number of the put or tombstone before it; `in_segment` is 0 if none is in its segment."""
-        if in_segment:
-            return record.sequence == in_segment
-        return record.sequence in (0, self.last) or (not self.exact and record.sequence > self.last)
 
 
 @dataclass
@@ -124,7 +122,7 @@ def is_allowed(record: Record) -> bool:
         empty = record.kind == PUT or not record.value
         return bool(record.key) and empty and record.sequence > 0 and record.offset < 2**32
     if record.kind == MARK:
-        return not record.key and not record.value and record.synced is not None
+        return not record.key and not record.value and record.synced == record.offset
     return not record.key and len(record.value) >= 56
 
 
@@ -189,14 +187,13 @@ class Segment:
 
     def walk(self, numbers: Numbers) -> Walk:
         """Walks the records in order, up to the seal or the first bad offset."""
-        records, offset, cut, whole, latest = [], HEADER_SIZE, HEADER_SIZE, 0, 0
+        records, offset, cut, whole = [], HEADER_SIZE, HEADER_SIZE, 0
         while True:
             record = parse_record(self.data, offset, self.seed)
-            at = record if isinstance(record, str) else self.misplaced(record, numbers, len(records) > whole, latest)
+            at = record if isinstance(record, str) else self.misplaced(record, numbers, len(records) > whole)
             if at or record.kind == SEAL:
                 break
             records.append(record)
-            latest = record.sequence if record.kind in (PUT, TOMBSTONE) else latest
             offset = record.end
             if not record.flags & BATCH:
                 cut, whole = offset, len(records)
@@ -206,20 +203,17 @@ class Segment:
         at = NO_BATCH_END if silent and cut < offset else at
         return Walk(records[:whole], offset, at, cut, silent and cut == offset)
 
-    def misplaced(self, record: Record, numbers: Numbers, in_batch: bool, latest: int) -> str:
+    def misplaced(self, record: Record, numbers: Numbers, in_batch: bool) -> str:
         """What is wrong with a valid record at this place of its segment; empty if nothing is."""
         if self.kind == MERGE and (record.kind == MARK or record.flags & (BATCH | SYNCED)):
             return NOT_ALLOWED
-        if record.kind in (PUT, TOMBSTONE):
-            return "" if numbers.take(record, self.kind) else OUT_OF_SEQUENCE
-        if in_batch:
+        if in_batch and record.kind in (MARK, SEAL):
             return NO_BATCH_END
-        return "" if numbers.repeated(record, latest) else OUT_OF_SEQUENCE
+        return "" if numbers.take(record, self.kind, record.offset == HEADER_SIZE) else OUT_OF_SEQUENCE
 
     def verify(self, numbers: Numbers) -> list:
         """The records of a segment that has a seal or ought to, all of them right, and the seal what they make it. Else Damage."""
         walk = self.walk(numbers)
-        numbers.exact = numbers.exact and self.kind == LOG
         if not walk.seal or walk.bad != self.seal.offset:
             raise Damage(self.name, walk.bad, f"{walk.at}, in a segment that is sealed or has a sealed one behind it")
         expected = make_seal(walk.records, self.store_id, self.seal.offset)

@@ -20,10 +20,10 @@ def leb128(n: int) -> bytes:
 
 
 class SegmentWriter:
-    """Writes one segment into `data`. `sequence` is the number of the latest record, to go on from in the next segment."""
+    """Writes one segment into `data`. `sequence` is the number of the last record, marks included, to go on from in the next segment."""
 
     def __init__(self, id=1, first=None, last=None, kind=1, sequence=0, seed=None, store_id=STORE_ID, version=1, features=(0, 0), reserved=0, magic=b"BITCASK\n"):
-        self.seed, self.store_id, self.sequence, self.latest = seed or 0xFACE0000 + id, store_id, sequence, 0
+        self.seed, self.store_id, self.sequence = seed or 0xFACE0000 + id, store_id, sequence
         self.name = f"{id:012}.segment"
         self.hinted = []
         first = first or id
@@ -43,7 +43,7 @@ class SegmentWriter:
 
     def put(self, key, value=b"", sequence=None, kind=1, **fields):
         """Appends a put with the next number. Returns its offset."""
-        self.sequence = self.latest = sequence or self.sequence + 1
+        self.sequence = sequence or self.sequence + 1
         offset = self.record(kind, self.sequence, key, value, **fields)
         self.hinted.append((offset, len(self.data), kind == 2, fields.get("expiry") is not None, self.sequence, key))
         return offset
@@ -52,12 +52,13 @@ class SegmentWriter:
         """Appends a tombstone with the next number. Returns its offset."""
         return self.put(key, kind=2, **fields)
 
-    def mark(self, synced=None):
-        """Appends a mark, that vouches for everything before it unless told otherwise. Returns its offset."""
-        return self.record(3, self.latest, synced=synced or len(self.data))
+    def mark(self, sequence=None):
+        """Appends a mark with the number of the record before it, or with this one. Returns its offset."""
+        self.sequence = self.sequence if sequence is None else sequence
+        return self.record(3, self.sequence, synced=len(self.data))
 
-    def seal(self, form=None):
-        """Appends the seal, in the form that the format chooses unless told otherwise. Returns its offset."""
+    def seal(self, form=None, sequence=None):
+        """Appends the seal, with the form and the number that the format chooses unless told otherwise. Returns its offset."""
         keys, size = sum(len(h[5]) for h in self.hinted), sum(h[1] - h[0] for h in self.hinted)
         form = form or (1 if keys <= size / 8 else 2)
         numbers = [h[4] for h in self.hinted] or [0]
@@ -66,10 +67,11 @@ class SegmentWriter:
         for start, stop, tombstone, expires, number, key in self.hinted:
             value += u(1, tombstone + 2 * expires + 4 * (start > end))
             value += leb128(start - end) if start > end else b""
-            value += leb128(stop - start) + leb128(number - before)
+            value += leb128(stop - start) + leb128(max(number - before, 0))
             value += leb128(len(key)) + key if form == 1 else u(8, siphash13(self.store_id, key))
             before, end = number, stop
-        return self.record(4, self.latest, value=value + u(8, len(self.data)) + b"SEALED\r\n")
+        sequence = self.sequence if sequence is None else sequence
+        return self.record(4, sequence, value=value + u(8, len(self.data)) + b"SEALED\r\n")
 
 
 def flipped(data: bytes, offset: int, bit: int = 0) -> bytes:

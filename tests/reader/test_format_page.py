@@ -21,9 +21,9 @@ def fenced(text, language):
     return [line for block in re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE) for line in block.splitlines()]
 
 
-def log(damage=lambda w, offsets: None, vouched=False, before=None, **options):
+def log(damage=lambda w, offsets: None, vouched=False):
     """An un-sealed segment of three puts. `damage` gets it with their offsets and returns the bad offset b; a mark may follow."""
-    w = SegmentWriter(2 if before else 1, sequence=before.sequence if before else 0, **options)
+    w = SegmentWriter()
     offsets = [w.put(key, b"value " + key) for key in (b"a", b"b", b"c")]
     w.bad = damage(w, offsets) or len(w.data)
     if vouched:
@@ -62,9 +62,42 @@ def zeros_behind(w, offsets):
 
 
 def zeros_inside(w, offsets):
-    """A sector that never came to the disk."""
+    """A sector that never came to the disk; what was behind it did."""
     w.data[offsets[1] : offsets[2]] = bytes(offsets[2] - offsets[1])
     return offsets[1]
+
+
+def number(skipped):
+    """The next put is written with a number that is `skipped` too large (or too small)."""
+
+    def damage(w, offsets):
+        return w.put(b"d", sequence=w.sequence + 1 + skipped)
+
+    return damage
+
+
+def lower_mark(w, offsets):
+    """A mark that would lower the counter. Its own SYNCED lies at b, not beyond."""
+    return w.mark(w.sequence - 1)
+
+
+def then_sealed(damage):
+    """The same, and then the segment was sealed, and its growth not cut, so that only a search meets the seal."""
+
+    def damage_and_seal(w, offsets):
+        w.seal()
+        w.data += bytes(500)
+        return damage(w, offsets)
+
+    return damage_and_seal
+
+
+def batch_sealed(w, offsets):
+    """A seal where the batch should go on, and growth behind it: at the end of the file the seal would be believed."""
+    w.put(b"d", batch=True)
+    w.bad = w.seal()
+    w.data += bytes(500)
+    return w.bad
 
 
 def too_long(w, offsets):
@@ -84,6 +117,18 @@ def nothing(w, offsets):
     """No damage."""
 
 
+def raised(w, offsets):
+    """A later session, after an unclean end."""
+    w.mark(2**32 - 1)
+    w.put(b"d")
+
+
+def closed(w, offsets):
+    """A clean close, and a later session that begins with a mark of the same number."""
+    w.mark()
+    w.mark()
+
+
 HEAD, BODY = flip(16), flip(-1)
 
 
@@ -93,12 +138,21 @@ def last(damage, vouched=False):
     return [w, SegmentWriter(2)], w.name, w.bad
 
 
-def earlier(damage, vouched=False, reported_in_next=False):
-    """A record follows in a later segment."""
+def earlier(damage, vouched=False, reported_in_next=False, skipped=0):
+    """A record follows in a later segment. `skipped`: by how much its number is not the next."""
     w = log(damage)
-    later = SegmentWriter(2, sequence=w.sequence)
+    later = SegmentWriter(2, sequence=w.sequence + skipped)
     later.put(b"z", synced=72 if vouched else None)
     return [w, later, SegmentWriter(3)], *((later.name, 72) if reported_in_next else (w.name, w.bad))
+
+
+def before_sealed(damage):
+    """The next segment is sealed."""
+    w = log(damage)
+    later = SegmentWriter(2, sequence=w.sequence)
+    later.put(b"z", synced=72)
+    later.seal()
+    return [w, later, SegmentWriter(3)], w.name, w.bad
 
 
 def sealed(at, vouched, later_record=True):
@@ -115,27 +169,38 @@ def sealed(at, vouched, later_record=True):
 
 UN_LAST, UN_EARLIER = "un-sealed, last", "un-sealed, earlier"
 IN_BODY = 24 + 1 + 3
-ANYTHING = [nothing, zeros_behind, too_long, HEAD, BODY, no_batch_end, cut_record, cut_short]
+ANYTHING = [nothing, raised, zeros_behind, zeros_inside, too_long, HEAD, BODY, no_batch_end, number(1), lower_mark, cut_record, cut_short]
 
 # Each row of the table: the stores that show it, each with the segment and the offset that must be named.
 CASES = {
-    (UN_LAST, "end of file", "no"): [last(nothing)],
+    (UN_LAST, "end of file", "no"): [last(nothing), last(raised), last(closed)],
     (UN_LAST, "zeros only", "no"): [last(zeros_behind)],
     (UN_LAST, "record runs past the end of the file", "no"): [last(cut_short), last(too_long)],
     (UN_LAST, "head checksum wrong", "no"): [last(HEAD)],
     (UN_LAST, "head right, body checksum wrong", "no"): [last(BODY)],
     (UN_LAST, "batch without its end", "no"): [last(no_batch_end)],
-    (UN_LAST, "record runs past the end of the file", "yes"): [last(too_long, vouched=True)],
+    (UN_LAST, "sequence number not the next", "no"): [last(number(1)), last(number(-1)), last(lower_mark)],
+    (UN_LAST, "zeros, then a later valid record", "no"): [last(zeros_inside)],
     (UN_LAST, "head checksum wrong", "yes"): [last(HEAD, vouched=True)],
     (UN_LAST, "head right, body checksum wrong", "yes"): [last(BODY, vouched=True)],
-    (UN_LAST, "zeros only", "yes"): [last(zeros_inside, vouched=True)],
-    (UN_EARLIER, "end of file, next record follows on", "no"): [earlier(nothing)],
+    (UN_LAST, "zeros, then a later valid record", "yes"): [last(zeros_inside, vouched=True)],
+    (UN_LAST, "sequence number not the next", "yes"): [last(number(1), vouched=True), last(number(-1), vouched=True), last(lower_mark, vouched=True)],
+    (UN_LAST, "anything, then a valid seal", "any"): [last(then_sealed(damage)) for damage in (HEAD, BODY, zeros_inside)]
+    + [last(batch_sealed), last(batch_sealed, vouched=True), last(then_sealed(HEAD), vouched=True)],
+    (UN_EARLIER, "end of file, next record follows on", "no"): [earlier(nothing), earlier(raised)],
+    (UN_EARLIER, "zeros only, next record follows on", "no"): [earlier(zeros_behind)],
     (UN_EARLIER, "head checksum wrong", "no"): [earlier(HEAD)],
-    (UN_EARLIER, "end of file, next record does not follow on", "no"): [earlier(cut_record, reported_in_next=True)],
+    (UN_EARLIER, "head right, body checksum wrong", "no"): [earlier(BODY)],
+    (UN_EARLIER, "record runs past the end of the file", "no"): [earlier(cut_short), earlier(too_long)],
+    (UN_EARLIER, "batch without its end", "no"): [earlier(no_batch_end)],
+    (UN_EARLIER, "end of file, next record does not follow on", "no"): [earlier(cut_record, reported_in_next=True)]
+    + [earlier(nothing, reported_in_next=True, skipped=skipped) for skipped in (1, -1, 2**32)],
     (UN_EARLIER, "anything", "yes"): [earlier(damage, vouched=True) for damage in ANYTHING],
+    ("un-sealed, before a sealed one", "anything", "any"): [before_sealed(damage) for damage in ANYTHING],
     ("sealed", "body checksum wrong", "any"): [sealed(IN_BODY, True), sealed(IN_BODY, False), sealed(IN_BODY, False, False)],
     ("sealed", "head checksum wrong", "any"): [sealed(16, True), sealed(16, False), sealed(16, False, False)],
     ("sealed", "seal's checksum wrong, a record follows in a later segment", "yes"): [sealed(at, True) for at in (-1, -9, -30, -90)],
+    ("sealed", "seal's checksum wrong, no record follows", "no"): [sealed(at, False, False) for at in (-1, -9, -30, -90)],
 }
 
 
@@ -143,6 +208,8 @@ CASES = {
 REASONS = {
     "record runs past the end of the file": "record runs past the end of the file",
     "zeros only": "zeros",
+    "zeros, then a later valid record": "zeros",
+    "sequence number not the next": "sequence number wrong",
     "head checksum wrong": "head checksum wrong",
     "head right, body checksum wrong": "body checksum wrong",
     "body checksum wrong": "body checksum wrong",

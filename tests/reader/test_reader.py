@@ -71,7 +71,7 @@ class Records(unittest.TestCase):
             dict(kind=1, sequence=1, key=b"k", flags=8), dict(kind=1, sequence=1, key=b"k", flags=128), dict(kind=1, sequence=0, key=b"k"),
             dict(kind=2, sequence=1, key=b"k", value=b"v"), dict(kind=2, sequence=1, key=b"k", expiry=1), dict(kind=2, sequence=1),
             dict(kind=3, sequence=0), dict(kind=3, sequence=0, key=b"k", synced=72), dict(kind=3, sequence=0, value=b"v", synced=72),
-            dict(kind=3, sequence=0, synced=72, batch=True), dict(kind=3, sequence=0, synced=72, expiry=1), dict(kind=3, sequence=9, synced=72),
+            dict(kind=3, sequence=0, synced=72, batch=True), dict(kind=3, sequence=0, synced=72, expiry=1), dict(kind=3, sequence=0, synced=71), dict(kind=3, sequence=0, synced=73),
             dict(kind=1, sequence=1, key=b"k", synced=71), dict(kind=1, sequence=1, key=b"k", synced=73),
             dict(kind=4, sequence=0, value=bytes(55)), dict(kind=1, sequence=1, key=b"k", head_sum=7),
         ]
@@ -82,6 +82,13 @@ class Records(unittest.TestCase):
                 store = read(w, SegmentWriter(2))
                 self.assertEqual((store.verdict, store.live), ("torn", {}))
                 self.assertEqual(store.torn[0][1], 72)
+
+    def test_a_mark_that_vouches_for_less_than_all_is_no_record(self):
+        w = SegmentWriter()
+        end = w.put(b"a") and len(w.data)
+        w.record(3, 1, synced=72)
+        store = read(w, SegmentWriter(2))
+        self.assertEqual((store.verdict, store.torn[0][1]), ("torn", end))
 
     def test_puts_begin_in_the_first_four_gibibytes(self):
         for offset, allowed in (2**32 - 1, True), (2**32, False):
@@ -114,31 +121,86 @@ class Sequence(unittest.TestCase):
         for number in 1, 3, 2**32:
             self.assertEqual(self.two(number).verdict, "torn", number)
 
-    def test_a_new_session_jumps_to_a_multiple(self):
-        self.assertEqual(self.two(2**32, synced=72).verdict, "clean")
+    def test_synced_allows_no_jump(self):
         self.assertEqual(self.two(2, synced=72).verdict, "clean")
-        for number in 1, 3, 2**32 + 1:
+        for number in 1, 3, 2**32:
             self.assertEqual(self.two(number, synced=72).verdict, "torn", number)
 
-    def test_the_first_number_of_a_store_is_one(self):
+    def test_a_mark_raises_the_counter_and_never_lowers_it(self):
+        for number, allowed in (5, True), (6, True), (2**32 - 1, True), (2**64 - 2, True), (4, False), (0, False):
+            w = SegmentWriter()
+            for key in b"abcde":
+                w.put(b"%c" % key)
+            mark = w.mark(number)
+            w.put(b"f")
+            store = read(w, SegmentWriter(2))
+            self.assertEqual(store.verdict, "clean" if allowed else "torn", number)
+            self.assertEqual(store.live.get(b"f"), (b"", number + 1, None) if allowed else None)
+            if not allowed:
+                self.assertEqual(store.torn[0][1], mark)
+
+    def test_a_put_follows_a_mark_by_one(self):
+        for number, verdict in (8, "torn"), (9, "torn"), (10, "clean"), (11, "torn"), (2, "torn"):
+            w = SegmentWriter()
+            w.put(b"a")
+            w.mark(9)
+            w.put(b"b", sequence=number)
+            self.assertEqual(read(w, SegmentWriter(2)).verdict, verdict, number)
+
+    def test_the_first_number_of_a_store_is_one_unless_a_mark_raised_it(self):
         w = SegmentWriter()
         w.put(b"a", sequence=2)
         self.assertEqual(read(w, SegmentWriter(2)).verdict, "torn")
+        for number in 0, 1, 2**32 - 1:
+            w = SegmentWriter()
+            w.mark(number)
+            w.put(b"a")
+            self.assertEqual(read(w, SegmentWriter(2)).live, {b"a": (b"", number + 1, None)})
 
     def test_across_segments(self):
-        for number, damaged in (2, False), (3, True):
+        """The last number of the sealed segment before is 7, of a mark."""
+        for mark, number, right in (None, 8, True), (None, 9, False), (None, 7, False), (7, 8, True), (20, 21, True), (20, 8, False), (6, 7, False):
             one, two = SegmentWriter(1), SegmentWriter(2)
             one.put(b"a")
+            one.mark(7)
             one.seal()
+            if mark:
+                two.mark(mark)
             two.put(b"b", sequence=number)
             two.seal()
-            with self.subTest(number):
-                if damaged:
-                    with self.assertRaises(Damage) as raised:
-                        read(one, two, SegmentWriter(3))
-                    self.assertEqual((raised.exception.segment, raised.exception.offset), (two.name, 72))
-                else:
+            bad = len(two.data) if right else 72 if not mark or mark < 7 else 104
+            with self.subTest(mark=mark, number=number):
+                if right:
                     self.assertEqual(len(read(one, two, SegmentWriter(3)).live), 2)
+                    continue
+                with self.assertRaises(Damage) as raised:
+                    read(one, two, SegmentWriter(3))
+                self.assertEqual((raised.exception.segment, raised.exception.offset), (two.name, bad))
+
+    def test_a_seal_has_the_number_of_the_record_before_it(self):
+        for raised_to, number, right in (None, 1, True), (None, 2, False), (None, 0, False), (5, 5, True), (5, 1, False), (5, 6, False):
+            w = SegmentWriter()
+            w.put(b"a")
+            if raised_to:
+                w.mark(raised_to)
+            seal = w.seal(sequence=number)
+            with self.subTest(mark=raised_to, seal=number):
+                if right:
+                    self.assertEqual(read(w, SegmentWriter(2)).segments[0].state, "sealed")
+                    continue
+                with self.assertRaises(Damage) as raised:
+                    read(w, SegmentWriter(2))
+                self.assertEqual(raised.exception.offset, seal)
+                self.assertIn("sequence number wrong", raised.exception.what)
+
+    def test_a_segment_of_marks_alone_is_sealed_without_hints(self):
+        w = SegmentWriter()
+        w.mark(2**32 - 1)
+        w.seal()
+        two = SegmentWriter(2, sequence=w.sequence)
+        two.put(b"a")
+        store = read(w, two, SegmentWriter(3))
+        self.assertEqual((store.verdict, store.live), ("clean", {b"a": (b"", 2**32, None)}))
 
 
 class Batches(unittest.TestCase):
@@ -206,7 +268,7 @@ class Seals(unittest.TestCase):
             "one record less": lambda w: (w.hinted.pop(), w.seal()),
             "a key changed": lambda w: (w.hinted.append(w.hinted.pop()[:5] + (b"x",)), w.seal()),
             "tombstone unsaid": lambda w: (w.hinted.append(w.hinted.pop()[:2] + (True, False, 6, b"c")), w.seal()),
-            "number of another": lambda w: (setattr(w, "latest", 3), w.seal()),
+            "number of another": lambda w: w.seal(sequence=6),
         }
         for name, lie in liars.items():
             w = example()

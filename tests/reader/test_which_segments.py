@@ -19,11 +19,12 @@ class WhichCount(unittest.TestCase):
         return out + [SegmentWriter(count + 1)]
 
     def merge(self, id, first, last, puts, sealed=True):
+        """A merge's output. The seal of the last of its inputs has the number `last`."""
         w = SegmentWriter(id, first, last, kind=2)
         for key, number in puts:
             w.put(key, b"merge", sequence=number)
         if sealed:
-            w.seal()
+            w.seal(sequence=last)
         return w
 
     def test_a_sealed_merge_retires_its_inputs_there_or_not(self):
@@ -38,8 +39,9 @@ class WhichCount(unittest.TestCase):
     def test_an_output_with_a_smaller_id_retires_nothing(self):
         a, b, c, empty = self.logs(3)
         wide = self.merge(9, 1, 3, [(b"c", 3)])
-        with self.assertRaises(MissingSegment):
-            read(SegmentWriter(10, 1, sequence=0), wide, empty)
+        with self.assertRaises(Damage) as raised:
+            read(SegmentWriter(10, 1), wide, empty)
+        self.assertIn("stood for twice", raised.exception.what)
         self.assertEqual(values(read(self.merge(8, 1, 2, []), wide, empty)), {b"c": b"merge"})
 
     def test_a_merge_without_its_seal_is_ignored(self):
@@ -67,18 +69,33 @@ class WhichCount(unittest.TestCase):
         with self.assertRaises(Damage):
             read(w, SegmentWriter(2))
 
-    def test_numbers_rise_across_a_merge_but_may_leave_out(self):
-        m = self.merge(9, 1, 2, [(b"a", 4), (b"b", 6)])
-        for number, verdict in (9, "clean"), (7, "clean"), (6, "torn"), (5, "torn"):
+    def test_counting_goes_on_from_the_seal_of_a_merge(self):
+        m = SegmentWriter(9, 1, 2, kind=2)
+        m.put(b"a", sequence=4)
+        m.put(b"b", sequence=6)
+        m.seal(sequence=8)  # Numbers 7 and 8 were of tombstones that the merge left out.
+        for mark, number, verdict in (None, 9, "clean"), (None, 10, "torn"), (None, 8, "torn"), (None, 7, "torn"), (8, 9, "clean"), (20, 21, "clean"), (7, 8, "torn"):
             log = SegmentWriter(3)
+            if mark:
+                log.mark(mark)
             log.put(b"c", sequence=number)
-            self.assertEqual(read(m, log, SegmentWriter(4)).verdict, verdict, number)
-        log = SegmentWriter(3)
-        log.put(b"c", sequence=9)
-        log.put(b"c", sequence=11)
-        self.assertEqual(read(m, log, SegmentWriter(4)).verdict, "torn")
-        with self.assertRaises(Damage):
-            read(self.merge(9, 1, 2, [(b"a", 6), (b"b", 6)]), SegmentWriter(3))
+            self.assertEqual(read(m, log, SegmentWriter(4)).verdict, verdict, (mark, number))
+
+    def test_numbers_rise_within_a_merge_and_its_seal_is_not_below(self):
+        for numbers, seal, bad in ([4, 6], 6, None), ([4, 6], 8, None), ([6, 6], 6, 1), ([6, 4], 6, 1), ([4, 6], 5, 2), ([], 3, None), ([], 2, 0), ([3], 3, 0):
+            log, m = SegmentWriter(1), SegmentWriter(9, 2, 3, kind=2)
+            for key in b"xyz":
+                log.put(b"%c" % key)
+            log.seal()
+            offsets = [m.put(b"%c" % (97 + i), sequence=number) for i, number in enumerate(numbers)]
+            offsets.append(m.seal(sequence=seal))
+            with self.subTest(numbers, seal=seal):
+                if bad is None:
+                    self.assertEqual(len(read(log, m, SegmentWriter(4)).live), 3 + len(numbers))
+                    continue
+                with self.assertRaises(Damage) as raised:
+                    read(log, m, SegmentWriter(4))
+                self.assertEqual((raised.exception.segment, raised.exception.offset), (m.name, offsets[bad]))
 
     def test_a_gap_names_its_positions(self):
         a, b, c, d, empty = self.logs(4)
@@ -87,8 +104,12 @@ class WhichCount(unittest.TestCase):
                 read(*kept)
             self.assertIn(positions, str(raised.exception))
         self.assertEqual(len(read(a, b, c, d).live), 4)
-        with self.assertRaises(MissingSegment) as raised:
+
+    def test_an_overlap_is_damage(self):
+        d, empty = self.logs(4)[3:]
+        with self.assertRaises(Damage) as raised:
             read(self.merge(8, 1, 2, []), self.merge(9, 2, 3, []), d, empty)
+        self.assertNotIsInstance(raised.exception, MissingSegment)
         self.assertEqual(raised.exception.segment, "000000000009.segment")
 
     def test_an_un_sealed_segment_before_a_sealed_one(self):
@@ -105,6 +126,13 @@ class WhichCount(unittest.TestCase):
                 read(a, foreign)
             self.assertEqual((raised.exception.segment, raised.exception.offset), ("000000000002.segment", offset))
 
+    def test_the_id_of_most_segments_is_the_id_of_the_store(self):
+        _, b, empty = self.logs(2)
+        foreign = SegmentWriter(1, store_id=bytes(16))
+        with self.assertRaises(Foreign) as raised:
+            read(foreign, b, empty)
+        self.assertEqual((raised.exception.segment, raised.exception.offset), (foreign.name, 24))
+
     def test_a_newer_store_is_not_a_damaged_one(self):
         for options in dict(version=2), dict(version=0), dict(features=(1, 0)):
             with self.subTest(options), self.assertRaises(Newer):
@@ -113,8 +141,10 @@ class WhichCount(unittest.TestCase):
 
     def test_headers_that_contradict_themselves(self):
         for options in dict(magic=b"bitcask\n", version=2), dict(kind=3), dict(reserved=1), dict(first=1, last=2), dict(kind=2, first=3, last=2):
+            w = SegmentWriter(1, **options)
+            w.put(b"a")
             with self.subTest(options), self.assertRaises(Damage):
-                read(SegmentWriter(1, **options))
+                read(w)
 
     def test_segments_being_created(self):
         a, empty = self.logs(1)
@@ -122,6 +152,25 @@ class WhichCount(unittest.TestCase):
             store = read(a, empty, ("000000000003.segment", begun))
             self.assertEqual((store.verdict, values(store)), ("clean", {b"a": b"log"}), begun)
         self.assertEqual(read(("000000000001.segment", b"")).live, {})
+
+    def test_the_very_first_creation_interrupted(self):
+        header = bytes(SegmentWriter(1).data)
+        for begun in b"", bytes(40), header[:40], header[:40] + bytes(32), header[:71] + bytes(500), b"garbage":
+            store = read(("000000000001.segment", begun))
+            self.assertEqual((store.verdict, store.live), ("clean", {}), begun)
+        w = SegmentWriter(1)
+        w.put(b"a")
+        for name, data in (w.name, flipped(w.data, 20)), (w.name, header[:71] + bytes(99) + b"x"), ("000000000007.segment", b"garbage" * 30):
+            with self.assertRaises(Damage):
+                read((name, data))
+            with self.assertRaises(Damage):
+                read((name, data), ("000000000002.segment", header[:40]))
+
+    def test_a_wrong_header_is_ignored_where_nothing_is_missing(self):
+        a, b, empty = self.logs(2)
+        m = self.merge(9, 1, 1, [(b"a", 1)])
+        store = read((a.name, flipped(a.data, 20)), b, empty, m)
+        self.assertEqual((values(store), store.segments[0].state), ({b"a": b"merge", b"b": b"log"}, "header wrong"))
 
     def test_a_wrong_header_where_one_is_missing(self):
         a, b, empty = self.logs(2)

@@ -1,3 +1,4 @@
 //! What mini-bitcask is tested by.
 
 pub mod conformance;
+pub mod model;

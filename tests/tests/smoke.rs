@@ -28,6 +28,9 @@ fn random_lives_agree_with_a_map() {
                         assert_eq!(store.delete(&key).unwrap(), model.remove(&key).is_some());
                     }
                     7 => {
+                        if random.random() % 4 == 0 {
+                            store.roll().unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+                        }
                         let policy = if seed % 3 == 0 {
                             MergePolicy::default()
                         } else {
@@ -71,4 +74,19 @@ fn random_lives_agree_with_a_map() {
             }
         }
     }
+}
+
+#[test]
+fn after_a_roll_a_merge_takes_what_was_active() {
+    let store = Store::open(Memory::new(1), Options::default()).unwrap();
+    for _ in 0..10 {
+        store.put(b"key", &[0; 1000]).unwrap();
+    }
+    let merge = || store.merge(&MergePolicy::full(), &mut |_| Go::On).unwrap();
+    assert_eq!(merge().runs, 0, "the active segment is no input");
+    assert!(store.roll().unwrap());
+    assert!(!store.roll().unwrap(), "there is no record to roll");
+    assert_eq!(merge().runs, 1);
+    assert!(store.stats().total_bytes < 2_000);
+    assert_eq!(store.get(b"key").unwrap().as_deref(), Some(&[0; 1000][..]));
 }

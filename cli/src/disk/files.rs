@@ -118,6 +118,21 @@ pub(super) fn read_exact_at(file: &File, into: &mut [u8], offset: u64) -> io::Re
     std::os::unix::fs::FileExt::read_exact_at(file, into, offset)
 }
 
+/// Fills `into` from `offset` as far as the file goes, and with zeros from there on, or fails.
+pub(super) fn read_at_or_zeros(file: &File, into: &mut [u8], offset: u64) -> io::Result<()> {
+    let left = file.metadata()?.len().saturating_sub(offset);
+    let there = usize::try_from(left).map_or(into.len(), |left| left.min(into.len()));
+    let (there, beyond) = into.split_at_mut(there);
+    beyond.fill(0);
+    match read_exact_at(file, there, offset) {
+        // Cut just now: the next look at its length finds it.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            read_at_or_zeros(file, there, offset)
+        }
+        read => read,
+    }
+}
+
 /// Writes all of `bytes` at `offset`, or fails. A short count is gone on from, never taken for a success.
 #[cfg(unix)]
 pub(super) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {

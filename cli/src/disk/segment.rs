@@ -120,7 +120,11 @@ impl Segment for DiskSegment {
         match (&*self.file.load(), self.mapping.get()) {
             (Some(file), _) => {
                 let mut bytes = vec![0; len];
-                files::read_exact_at(file, &mut bytes, offset)?;
+                match self.shared.access {
+                    Access::Write => files::read_exact_at(file, &mut bytes, offset)?,
+                    // The writer may have cut its growth since this was opened: that was zeros.
+                    Access::Read => files::read_at_or_zeros(file, &mut bytes, offset)?,
+                }
                 Ok(bytes.into())
             }
             // Frozen between the first look at the mapping and the look at the file.

@@ -86,7 +86,11 @@ impl<G: Segment> Loader<'_, G> {
             self.heads(entry, found.offset)?;
             Some(entry.tally())
         };
-        let tally = tally.ok_or_else(|| damaged("the hints make no sense"))?;
+        let mut tally = tally.ok_or_else(|| damaged("the hints make no sense"))?;
+        if seal.form == HintForm::Hashes {
+            // Hashes do not tell how long the keys are, only that they are long: the form stays what it is.
+            tally.key_bytes = tally.key_bytes.max(tally.record_bytes);
+        }
         if (tally.records, tally.minimum, tally.maximum)
             != (seal.records, seal.minimum, seal.maximum)
         {

@@ -239,7 +239,7 @@ impl<G: Segment> ReadStore<G> {
             let successor = self.create_log(storage, writer)?;
             writer.successors.push_back(successor);
         }
-        if !self.is_new && !self.tail.ends_in_mark {
+        if !self.is_new {
             writer.jump_to = Some(epoch_before(writer.sequence)?);
         }
         if self.tail.ends_in_mark {
@@ -277,9 +277,10 @@ impl<G: Segment> ReadStore<G> {
     }
 }
 
-/// The number before the first of the next epoch.
+/// The number before the first of the epoch behind the one that the next number would be in: where the log ends in the
+/// mark of a session, numbers of that session may have been handed out and lost.
 fn epoch_before(sequence: u64) -> Result<u64> {
-    (sequence / EPOCH)
+    (sequence.saturating_add(1) / EPOCH)
         .checked_add(1)
         .and_then(|epoch| epoch.checked_mul(EPOCH))
         .map(|first| first.saturating_sub(1))

@@ -40,6 +40,8 @@ pub(crate) struct Survey<G> {
     pub(crate) highest_id: u64,
     /// The last position that a segment stands for.
     pub(crate) positions: u64,
+    /// The last position that any header names, that of a segment which does not count included.
+    named: u64,
     /// A feature that this version can read but must not write.
     pub(crate) needs_newer_writer: Option<(SegmentId, String)>,
     pub(crate) report: RecoveryReport,
@@ -86,6 +88,7 @@ impl<G: Segment> Survey<G> {
             ignored: sorted.unwritten,
             highest_id,
             positions: 0,
+            named: 0,
             needs_newer_writer: None,
             report: RecoveryReport::default(),
         };
@@ -136,6 +139,7 @@ impl<G: Segment> Survey<G> {
     /// Where nothing else stands for its positions, a merge without a valid seal was committed and is damaged: a
     /// strict survey finds them missing, salvage serves what is there.
     fn retire(&mut self, salvage: bool) {
+        self.named = self.segments.iter().map(|s| s.header.last).max().unwrap_or(0);
         let merges: Vec<Header> = self
             .segments
             .iter()
@@ -180,6 +184,11 @@ impl<G: Segment> Survey<G> {
             next = next.max(last.saturating_add(1));
         }
         self.positions = next - 1;
+        if self.positions < self.named {
+            // A merge without a seal stands for positions that nothing else stands for.
+            let unreadable = wrong.iter().map(|(id, ..)| *id).collect();
+            problems.push(Error::Missing { first: next, last: self.named, unreadable });
+        }
         if self.segments.is_empty() {
             // A crash in the very first creation leaves a torn header and nothing behind it.
             let lost = wrong.iter().find(|(.., only_zeros_follow)| !only_zeros_follow);

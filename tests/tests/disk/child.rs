@@ -14,7 +14,16 @@ const MARK: &str = "child says: ";
 #[test]
 fn play_a_role() {
     let (Ok(role), Some(folder)) = (std::env::var(ROLE), std::env::var_os(FOLDER)) else { return };
-    let roles = [crate::processes::ROLES, crate::syncs::ROLES, crate::full::ROLES].concat();
+    let roles = [
+        crate::processes::ROLES,
+        crate::syncs::ROLES,
+        crate::full::ROLES,
+        crate::beside::ROLES,
+        crate::kill::ROLES,
+        crate::threads::ROLES,
+        crate::trouble::ROLES,
+    ];
+    let roles = roles.concat();
     let (_, play) = roles.iter().find(|(name, _)| *name == role).unwrap();
     play(Path::new(&folder));
 }
@@ -89,9 +98,24 @@ impl Actor {
     }
 
     /// SIGKILL: no code of the child runs any more.
-    pub(crate) fn kill(mut self) {
+    pub(crate) fn kill(self) {
+        self.kill_and_hear();
+    }
+
+    /// SIGKILL; returns what the child had said and was not heard yet.
+    pub(crate) fn kill_and_hear(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).unwrap();
+        // A line without an end was not said.
+        let whole = rest.rfind('\n').map_or("", |end| &rest[..end]);
+        whole.lines().filter_map(|line| line.strip_prefix(MARK)).map(str::to_owned).collect()
+    }
+
+    /// Ends the child's [`wait_for_parent`].
+    pub(crate) fn let_go(&mut self) {
+        drop(self.input.take());
     }
 
     /// Lets the child go on to its end.

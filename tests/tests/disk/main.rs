@@ -6,9 +6,16 @@
     reason = "tests, and helpers that are not functions of tests"
 )]
 
+mod beside;
 mod child;
+mod db;
 mod folder;
 mod full;
+mod kill;
+mod merging;
 mod processes;
 mod segment;
 mod syncs;
+mod threads;
+mod trouble;
+mod wait;

@@ -1,0 +1,370 @@
+//! `bitcask import`
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::arguments::{Durability, Writing};
+use super::encoding::EncodingArgs;
+use super::failure::{Exit, Failure};
+use super::input::{is_standard, name};
+use super::output::{Output, say};
+use super::progress::Progress;
+use super::rows::{BadRow, Fields, Format, Row, Rows};
+use super::store::{self, Batch, Create, Db, WriteOptions};
+
+/// A batch ends with the record that takes it past this, so that memory is bounded whatever the records are.
+const BATCH_BYTES: usize = 4 << 20;
+/// Under `--durability interval` a batch is followed by a sync when the last one is so long ago.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+/// So many bad rows are shown before an import that refuses them; the rest is counted.
+const BAD_SHOWN_MAX: u64 = 10;
+
+/// Store the records of a JSON Lines, CSV or TSV file
+///
+/// Creates the store if there is none. Without --key the file is one that `bitcask export` wrote. When it exits
+/// with 0 all records are durable, unless --durability none says that this does not matter.
+///
+/// A file with a bad row (not JSON, no key, a key that is empty or too long) is refused before anything is written: it is
+/// read twice, and what comes through a pipe is kept in a temporary file (TMPDIR) meanwhile. With --skip-bad the
+/// good rows are imported as they come. Bad rows are reported on standard error with their line numbers.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+JSON Lines: keys are texts, numbers (as they are written) or true and false. The value is the whole line as it \
+stands, or one of its fields: the text of a text, the JSON of anything else. {\"base64\": \"…\"} stands for bytes.
+
+CSV and TSV: the first line names the columns. The value is a column, or the whole row as a JSON object.
+
+Of two rows with one key the later one counts; `replaced` in the summary counts them, and keys that were there \
+before.
+
+Records are written in batches, each all or nothing. With --acknowledge each key is printed once its batch is \
+written, under --durability always: synced. The keys are escaped like those of `bitcask scan`. An input that does not \
+end needs --skip-bad; else nothing is written before all of it was checked.
+
+Memory: one batch, or the longest row, and the index of the whole store (see --index).
+
+Exit codes: as always; 4 also if --skip-bad left rows out.
+
+Examples:
+  bitcask import ./db data.jsonl --key name
+  bitcask import ./db users.csv --key id --value email
+  zcat backup.jsonl.gz | bitcask import ./db -
+  bitcask import ./db data.jsonl --key id --skip-bad 2> bad.txt
+  bitcask import ./db data.jsonl --key id --durability always --acknowledge > stored.txt")]
+pub(crate) struct Import {
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+    /// The file; `-` is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Field, or column, that is the key
+    #[arg(long, short, value_name = "FIELD", help_heading = "Rows")]
+    key: Option<String>,
+    /// Field, or column, that is the value; without it the whole row is
+    #[arg(long, short, value_name = "FIELD", help_heading = "Rows")]
+    value: Option<String>,
+    /// Field, or column, with a time of expiry in milliseconds since 1970; a row may go without
+    #[arg(long, value_name = "FIELD", help_heading = "Rows")]
+    expires: Option<String>,
+    /// How the rows are written; without it the file's ending says so, else it is jsonl
+    #[arg(long, value_enum, help_heading = "Rows")]
+    format: Option<Format>,
+    /// Import the good rows where some are bad
+    #[arg(long, help_heading = "Rows")]
+    skip_bad: bool,
+    /// At most so many records in a batch
+    #[arg(long, value_name = "N", default_value = "1000")]
+    batch: NonZeroUsize,
+    /// Print each key on a line once its record is written
+    #[arg(long)]
+    acknowledge: bool,
+    /// Print the summary as JSON on standard output
+    #[arg(long, conflicts_with = "acknowledge")]
+    json: bool,
+    #[command(flatten)]
+    encoding: EncodingArgs,
+}
+
+/// What was done.
+#[derive(Default, Serialize)]
+struct Summary {
+    /// Records written.
+    imported: u64,
+    /// Of these: keys that were not there before.
+    new: u64,
+    /// Of these: keys that were there before, or came before in the same input.
+    replaced: u64,
+    /// Rows that were not imported.
+    bad: u64,
+}
+
+pub(crate) fn run(args: &Import) -> Result<Exit, Failure> {
+    let mut source = Source::open(&args.file)?;
+    if !args.skip_bad {
+        source = check(args, source)?;
+    }
+    let progress = Progress::bytes("importing", source.len);
+    let reader =
+        BufReader::with_capacity(1 << 16, Counted { reader: source.reader, progress: &progress });
+    let rows = rows(args, reader)?;
+    let summary = store::writing(&args.writing, Create::IfMissing, |db| {
+        let mut importer = Importer::new(args, db, &progress);
+        let done = importer.run(rows);
+        if done.is_err() && importer.summary.imported > 0 {
+            progress
+                .say(&format!("{} records were imported before this:", importer.summary.imported));
+        }
+        done.map(|()| importer.summary)
+    });
+    drop(progress);
+    report(args, &summary?)
+}
+
+fn report(args: &Import, summary: &Summary) -> Result<Exit, Failure> {
+    if args.json {
+        let mut output = Output::new();
+        output.json(summary)?;
+        output.flush()?;
+    } else {
+        let Summary { imported, new, replaced, bad } = summary;
+        let skipped = if *bad > 0 { format!("; {bad} bad rows skipped") } else { String::new() };
+        say(&format!("{imported} records imported: {new} new keys, {replaced} replaced{skipped}"));
+    }
+    Ok(if summary.bad > 0 { Exit::Io } else { Exit::Done })
+}
+
+fn rows<R: BufRead>(args: &Import, reader: R) -> Result<Rows<R>, Failure> {
+    let exported = args.key.is_none();
+    let or = |field: &Option<String>, name: &str| {
+        field.clone().or_else(|| exported.then(|| name.to_owned()))
+    };
+    let fields = Fields {
+        key: args.key.clone().unwrap_or_else(|| "key".to_owned()),
+        value: or(&args.value, "value"),
+        expires: or(&args.expires, "expires_at_ms"),
+        key_encoding: args.encoding.key(),
+        value_encoding: args.encoding.value(),
+    };
+    Rows::new(args.format.unwrap_or_else(|| Format::of(&args.file)), fields, reader)
+}
+
+/// What is imported from.
+struct Source {
+    /// `None` where nobody knows it: a pipe.
+    len: Option<u64>,
+    reader: Box<dyn Read>,
+    /// The same file, where reading can begin again.
+    file: Option<File>,
+}
+
+impl Source {
+    fn open(path: &Path) -> Result<Source, Failure> {
+        if is_standard(path) {
+            return Ok(Source { len: None, reader: Box::new(io::stdin()), file: None });
+        }
+        let open = || {
+            let file = File::open(path)?;
+            let metadata = file.metadata()?;
+            if metadata.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            Ok(match metadata.is_file() {
+                true => Source::again(file)?,
+                false => Source { len: None, reader: Box::new(file), file: None },
+            })
+        };
+        open().map_err(|e| Failure::file("reading", name(path), &e))
+    }
+
+    /// A file, from its beginning.
+    fn again(mut file: File) -> io::Result<Source> {
+        file.rewind()?;
+        let (len, reader) = (file.metadata()?.len(), Box::new(file.try_clone()?));
+        Ok(Source { len: Some(len), reader, file: Some(file) })
+    }
+}
+
+/// Reads everything once, so that a bad row is known before anything is written.
+fn check(args: &Import, source: Source) -> Result<Source, Failure> {
+    let progress = Progress::bytes("checking", source.len);
+    let spool_failed = |e: io::Error| {
+        Failure::io(
+            format!("keeping standard input in a temporary file failed: {e}"),
+            "set TMPDIR to a folder with room, or import what is good as it comes with --skip-bad",
+        )
+    };
+    let mut again = match source.file {
+        Some(file) => file,
+        None => tempfile::tempfile().map_err(spool_failed)?,
+    };
+    let spool = source.len.is_none().then_some(&mut again);
+    let reader = Spooled { reader: source.reader, spool };
+    let reader = BufReader::with_capacity(1 << 16, Counted { reader, progress: &progress });
+    let mut rows = rows(args, reader)?;
+    let (mut good, mut bad) = (0u64, 0u64);
+    while let Some(row) = rows.next_row().map_err(|e| reading_failed(args, &e))? {
+        match row {
+            Ok(_) => good = good.saturating_add(1),
+            Err(row) => {
+                bad = bad.saturating_add(1);
+                if bad <= BAD_SHOWN_MAX {
+                    progress.say(&bad_row(args, &row));
+                }
+            }
+        }
+    }
+    drop(rows);
+    if bad > 0 {
+        let all = good.saturating_add(bad);
+        return Err(Failure::io(
+            format!("nothing was imported: {bad} of {all} rows in {} are bad", name(&args.file)),
+            "correct them, or import the good ones with --skip-bad",
+        ));
+    }
+    Source::again(again).map_err(spool_failed)
+}
+
+fn bad_row(args: &Import, row: &BadRow) -> String {
+    format!("{} line {}: {}", name(&args.file), row.line, row.what)
+}
+
+fn reading_failed(args: &Import, error: &io::Error) -> Failure {
+    Failure::file("reading", name(&args.file), error)
+}
+
+/// Writes rows in batches and acknowledges them.
+struct Importer<'i> {
+    args: &'i Import,
+    db: &'i Db,
+    progress: &'i Progress,
+    batch: Batch,
+    /// What is printed once the batch is written.
+    acknowledged: Vec<u8>,
+    output: Output,
+    synced: Instant,
+    summary: Summary,
+}
+
+impl<'i> Importer<'i> {
+    fn new(args: &'i Import, db: &'i Db, progress: &'i Progress) -> Importer<'i> {
+        let (batch, output) = (Batch::new(), Output::new());
+        Importer {
+            args,
+            db,
+            progress,
+            batch,
+            output,
+            acknowledged: Vec::new(),
+            synced: Instant::now(),
+            summary: Summary::default(),
+        }
+    }
+
+    fn run<R: BufRead>(&mut self, mut rows: Rows<R>) -> Result<(), Failure> {
+        while let Some(row) = rows.next_row().map_err(|e| reading_failed(self.args, &e))? {
+            match row {
+                Ok(row) => self.add(&row)?,
+                Err(bad) if self.args.skip_bad => {
+                    self.summary.bad = self.summary.bad.saturating_add(1);
+                    self.progress.say(&bad_row(self.args, &bad));
+                }
+                Err(bad) => {
+                    return Err(Failure::io(
+                        format!("{}; the file was changed meanwhile", bad_row(self.args, &bad)),
+                        "import it again when nobody writes to it",
+                    ));
+                }
+            }
+        }
+        self.write()
+    }
+
+    fn add(&mut self, row: &Row) -> Result<(), Failure> {
+        match row.expires_at_ms {
+            Some(at_ms) => self.batch.put_expiring(&row.key, &row.value, at_ms)?,
+            None => self.batch.put(&row.key, &row.value)?,
+        };
+        if self.args.acknowledge {
+            let line = self.args.encoding.key().line(&row.key);
+            self.acknowledged.extend_from_slice(line.as_bytes());
+            self.acknowledged.push(b'\n');
+        }
+        if self.batch.len() >= self.args.batch.get() || self.batch.bytes() >= BATCH_BYTES {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    /// The keys of a batch are printed after the write has returned: what is printed is stored.
+    fn write(&mut self) -> Result<(), Failure> {
+        let before = self.db.len();
+        self.db.write(&self.batch, &WriteOptions::default())?;
+        let records = self.batch.len() as u64;
+        let new = self.db.len().saturating_sub(before);
+        self.summary.imported = self.summary.imported.saturating_add(records);
+        self.summary.new = self.summary.new.saturating_add(new);
+        self.summary.replaced = self.summary.replaced.saturating_add(records.saturating_sub(new));
+        self.batch.clear();
+        if self.args.writing.durability == Durability::Interval
+            && self.synced.elapsed() >= SYNC_INTERVAL
+        {
+            self.db.sync()?;
+            self.synced = Instant::now();
+        }
+        if self.args.acknowledge {
+            let printed = self.output.bytes(&self.acknowledged).and_then(|()| self.output.flush());
+            self.acknowledged.clear();
+            printed.map_err(not_acknowledged)?;
+        }
+        Ok(())
+    }
+}
+
+/// An import whose reader went away is not finished, so it does not end quietly.
+fn not_acknowledged(failure: Failure) -> Failure {
+    match failure {
+        Failure::Output(e) => Failure::io(
+            format!("standard output takes no more keys: {e}"),
+            "import the file again; what is there already is stored once more",
+        ),
+        failure => failure,
+    }
+}
+
+/// Tells the progress bar how much was read.
+struct Counted<'p, R> {
+    reader: R,
+    progress: &'p Progress,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.reader.read(buffer)?;
+        self.progress.add(len as u64);
+        Ok(len)
+    }
+}
+
+/// Keeps what is read in a file, where there is one.
+struct Spooled<'s, R> {
+    reader: R,
+    spool: Option<&'s mut File>,
+}
+
+impl<R: Read> Read for Spooled<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.reader.read(buffer)?;
+        if let (Some(spool), Some(read)) = (&mut self.spool, buffer.get(..len)) {
+            spool.write_all(read).map_err(|e| {
+                io::Error::new(e.kind(), format!("no room to keep it in a temporary file: {e}"))
+            })?;
+        }
+        Ok(len)
+    }
+}

@@ -1,0 +1,142 @@
+//! The end of one life of a store and the beginning of the next.
+
+use bitcask_core::{Entry, Error, Go, Index, Options, Store, verify};
+
+use super::life::{Life, Machine};
+use super::state::{Span, State};
+use super::step::Setup;
+
+type Checked = std::result::Result<(), String>;
+
+/// Openings that may fail one after another: more than a fault ever lasts.
+const ATTEMPTS: u32 = 100;
+
+impl<S: Machine> Life<S> {
+    /// Closes the store or just lets go of it, as a killed process does, and opens it again.
+    pub(super) fn reopen(&mut self, close: bool, setup: Setup) -> Checked {
+        if close {
+            let closed = self.store()?.close();
+            if self.excused(closed)?.is_some() && !self.machine.is_off() {
+                self.all_is_durable();
+            }
+            self.check_closed()?;
+        }
+        self.setup = setup;
+        if self.machine.is_off() {
+            return self.power_cut();
+        }
+        self.let_go();
+        self.open(false)
+    }
+
+    /// Nothing works any more but snapshots.
+    fn check_closed(&mut self) -> Checked {
+        let refused = self.store()?.put(b"k", b"v");
+        if !matches!(refused, Err(Error::Closed)) {
+            return Err(format!("a closed store said {refused:?} to a put"));
+        }
+        for which in 0..self.snapshots.len() {
+            self.check_snapshot(which as u8, &Span::default())
+                .map_err(|what| format!("after close: {what}"))?;
+        }
+        Ok(())
+    }
+
+    fn let_go(&mut self) {
+        self.snapshots.clear();
+        self.scans.clear();
+        self.store = None;
+    }
+
+    /// The power goes, if it has not yet, and the store is opened on what is left.
+    pub(super) fn power_cut(&mut self) -> Checked {
+        self.outcome.cuts += 1;
+        self.let_go();
+        let next = self.faults.pop_front().unwrap_or_default();
+        self.machine.power_on(next);
+        self.open(true)
+    }
+
+    /// Opens the store, however often the power goes meanwhile, and finds out what is there.
+    pub(super) fn open(&mut self, mut after_a_cut: bool) -> Checked {
+        for attempt in 0..ATTEMPTS {
+            self.machine.forget_fired();
+            if after_a_cut && attempt == 0 {
+                self.look_before_opening()?;
+                self.machine.forget_fired();
+            }
+            let opened = Store::open(self.machine.clone(), self.setup.options());
+            if self.machine.is_off() {
+                drop(opened);
+                after_a_cut = true;
+                self.outcome.cuts += 1;
+                self.outcome.cuts_in_open += 1;
+                let next = self.faults.pop_front().unwrap_or_default();
+                self.machine.power_on(next);
+                continue;
+            }
+            let Some(store) = self.excused(opened).map_err(|what| format!("opening: {what}"))?
+            else {
+                continue;
+            };
+            self.outcome.torn += store.recovery().cuts.len() as u64;
+            self.store = Some(store);
+            let Some(entries) = self.all_entries()? else {
+                self.let_go();
+                continue;
+            };
+            return self.go_on_from(&entries, after_a_cut);
+        }
+        Err(String::from("the store does not open, however often it is tried"))
+    }
+
+    /// What was found becomes what is; opening has made it durable.
+    fn go_on_from(&mut self, entries: &[Entry], after_a_cut: bool) -> Checked {
+        let Some(found) = self.find_state(entries, after_a_cut) else {
+            let candidates = if after_a_cut { &self.candidates } else { &self.maybe };
+            return Err(format!(
+                "found {entries:?}\nwhere {:#?}\nor another of {} states should be, the first {:?}",
+                self.now,
+                candidates.len(),
+                candidates.first()
+            ));
+        };
+        self.outcome.losses += u64::from(found != self.now);
+        self.now = found.take_versions(entries);
+        self.saw(entries);
+        self.all_is_durable();
+        Ok(())
+    }
+
+    fn find_state(&self, entries: &[Entry], after_a_cut: bool) -> Option<State> {
+        let others = if after_a_cut { &self.candidates } else { &self.maybe };
+        let mut states = std::iter::once(&self.now).chain(others);
+        states.find(|state| state.is(entries, self.now_ms)).cloned()
+    }
+
+    /// What a reader and `verify` say before anything is put in order: the same, and no false alarm.
+    fn look_before_opening(&mut self) -> Checked {
+        let verified = match verify(&self.machine, &mut |_| Go::On) {
+            Err(Error::NoStore) => return Ok(()),
+            verified => verified,
+        };
+        if let Some(report) = self.excused(verified)?
+            && let Some(problem) = report.problems.first()
+        {
+            return Err(format!("verify after a power cut: {}", problem.error));
+        }
+        let options = Options::default().read_only(true).index(Index::Hash);
+        let opened = Store::open(self.machine.clone(), options);
+        let Some(reader) = self.excused(opened).map_err(|what| format!("reading: {what}"))? else {
+            return Ok(());
+        };
+        let entries: bitcask_core::Result<Vec<Entry>> =
+            reader.scan(Span::default().range()).collect();
+        match self.excused(entries)? {
+            Some(entries) if self.find_state(&entries, true).is_none() => {
+                Err(format!("a reader after a power cut sees {entries:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Programs as data.
+
+use bitcask_core::{Durability, Index, Options};
+
+use super::random::Random;
+use super::state::{KEYS, Span, Value};
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// Kind of keydir.
+    pub index: Index,
+    /// Of writes that do not say it themselves.
+    pub durability: Durability,
+    /// Length of segments in bytes.
+    pub segment_bytes: u16,
+    /// Whether a roll seals.
+    pub seal_on_roll: bool,
+}
+
+impl Setup {
+    /// As the engine takes it.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        Options::default()
+            .index(self.index)
+            .durability(self.durability)
+            .segment_bytes(u64::from(self.segment_bytes))
+            .seal_on_roll(self.seal_on_roll)
+    }
+
+    /// Any.
+    pub fn any(random: &mut Random) -> Setup {
+        Setup {
+            index: if random.one_in(2) { Index::Hash } else { Index::Ordered },
+            durability: match random.below(6) {
+                0 => Durability::Always,
+                1 => Durability::None,
+                _ => Durability::Interval,
+            },
+            segment_bytes: 256 + random.below(545) as u16,
+            seal_on_roll: !random.one_in(3),
+        }
+    }
+}
+
+/// One write of a batch: `None` deletes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Place of the key.
+    pub key: u8,
+    /// Its value, and in how many milliseconds it expires.
+    pub put: Option<(Value, Option<u16>)>,
+}
+
+/// One step of a program. Keys are places in [`KEYS`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the call of the engine that bears its name")]
+pub enum Step {
+    Put {
+        key: u8,
+        value: Value,
+        expires_in_ms: Option<u16>,
+        always: bool,
+    },
+    Delete {
+        key: u8,
+        always: bool,
+    },
+    Batch {
+        writes: Vec<Write>,
+        always: bool,
+    },
+    PutIfAbsent {
+        key: u8,
+        value: Value,
+    },
+    ReplaceIf {
+        key: u8,
+        value: Value,
+        right: bool,
+    },
+    DeleteIf {
+        key: u8,
+        right: bool,
+    },
+    Get {
+        key: u8,
+    },
+    Scan {
+        span: Span,
+    },
+    OpenScan {
+        span: Span,
+    },
+    AdvanceScan {
+        which: u8,
+        count: u8,
+    },
+    DropScan {
+        which: u8,
+    },
+    Snapshot,
+    CheckSnapshot {
+        which: u8,
+        span: Span,
+    },
+    DropSnapshot {
+        which: u8,
+    },
+    MergeStep {
+        full: bool,
+        budget_bytes: u16,
+    },
+    Merge {
+        full: bool,
+    },
+    SealPending,
+    Sync,
+    /// The accounts, the statistics and every key.
+    Check,
+    /// A reader beside the writer.
+    ReadOnly {
+        index: Index,
+    },
+    Wait {
+        ms: u16,
+    },
+    Reopen {
+        close: bool,
+        setup: Setup,
+    },
+}
+
+/// What a program is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mix {
+    /// Everything.
+    All,
+    /// Mostly what changes files: for runs where the power goes.
+    Writes,
+}
+
+/// A program of `len` steps.
+#[must_use]
+pub fn program(random: &mut Random, len: usize, mix: Mix) -> (Setup, Vec<Step>) {
+    let setup = Setup::any(random);
+    // Few keys give many overwrites, many keys give many live records.
+    let keys = [2, 4, 8, KEYS.len()][random.index(4)];
+    let long = if random.one_in(4) { 400 } else { 90 };
+    let mut maker = Maker { random, keys, long, next_id: 0 };
+    (setup, (0..len).map(|_| maker.step(mix)).collect())
+}
+
+struct Maker<'a> {
+    random: &'a mut Random,
+    keys: usize,
+    long: u64,
+    next_id: u16,
+}
+
+impl Maker<'_> {
+    fn step(&mut self, mix: Mix) -> Step {
+        match self.random.below(if mix == Mix::All { 100 } else { 68 }) {
+            0..=19 => Step::Put {
+                key: self.key(),
+                value: self.value(),
+                expires_in_ms: self.expiry(),
+                always: self.random.one_in(6),
+            },
+            20..=28 => Step::Delete { key: self.key(), always: self.random.one_in(6) },
+            29..=35 => {
+                let len = self.random.below(7);
+                let writes = (0..len).map(|_| self.write()).collect();
+                Step::Batch { writes, always: self.random.one_in(5) }
+            }
+            36..=37 => Step::PutIfAbsent { key: self.key(), value: self.value() },
+            38..=39 => Step::ReplaceIf {
+                key: self.key(),
+                value: self.value(),
+                right: !self.random.one_in(3),
+            },
+            40..=41 => Step::DeleteIf { key: self.key(), right: !self.random.one_in(3) },
+            42..=51 => Step::MergeStep {
+                full: !self.random.one_in(3),
+                budget_bytes: [1, 50, 300, 5000][self.random.index(4)],
+            },
+            52..=53 => Step::Merge { full: self.random.one_in(2) },
+            54..=55 => Step::SealPending,
+            56..=58 => Step::Sync,
+            59..=60 => Step::Wait { ms: self.random.below(40) as u16 },
+            61..=64 => {
+                Step::Reopen { close: self.random.one_in(2), setup: Setup::any(self.random) }
+            }
+            65 => Step::Snapshot,
+            66 => Step::CheckSnapshot { which: self.random.below(4) as u8, span: self.span() },
+            67 => Step::DropSnapshot { which: self.random.below(4) as u8 },
+            68..=73 => Step::Get { key: self.key() },
+            74..=78 => Step::Scan { span: self.span() },
+            79..=81 => Step::OpenScan { span: self.span() },
+            82..=86 => Step::AdvanceScan {
+                which: self.random.below(4) as u8,
+                count: self.random.below(5) as u8,
+            },
+            87 => Step::DropScan { which: self.random.below(4) as u8 },
+            88..=90 => Step::Snapshot,
+            91..=94 => Step::CheckSnapshot { which: self.random.below(4) as u8, span: self.span() },
+            95..=96 => Step::DropSnapshot { which: self.random.below(4) as u8 },
+            97 => Step::ReadOnly { index: Setup::any(self.random).index },
+            _ => Step::Check,
+        }
+    }
+
+    fn key(&mut self) -> u8 {
+        self.random.index(self.keys) as u8
+    }
+
+    fn value(&mut self) -> Value {
+        self.next_id = self.next_id.wrapping_add(1);
+        let len = match self.random.below(12) {
+            0 => 0,
+            1 => self.random.below(self.long * 3),
+            _ => self.random.below(self.long),
+        };
+        Value { id: self.next_id, len: len as u16 }
+    }
+
+    fn expiry(&mut self) -> Option<u16> {
+        self.random.one_in(6).then(|| self.random.below(80) as u16)
+    }
+
+    fn write(&mut self) -> Write {
+        let key = self.key();
+        let put = (!self.random.one_in(3)).then(|| (self.value(), self.expiry()));
+        Write { key, put }
+    }
+
+    fn span(&mut self) -> Span {
+        let bound = |maker: &mut Self| {
+            let wanted = maker.random.one_in(3);
+            wanted.then(|| (maker.key(), maker.random.one_in(2)))
+        };
+        let (lower, upper) = (bound(self), bound(self));
+        let prefix = self.random.one_in(4).then(|| (self.key(), self.random.below(3) as u8));
+        let limit = self.random.one_in(4).then(|| self.random.below(5) as u8);
+        Span { lower, upper, prefix, reverse: self.random.one_in(2), limit }
+    }
+}

@@ -1,0 +1,1 @@
+//! Merging by itself: space comes back, at a bounded pace.

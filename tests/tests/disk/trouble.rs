@@ -1,0 +1,5 @@
+//! What the thread of a `Db` fails at reaches its callers.
+
+use crate::child::Role;
+
+pub(crate) const ROLES: &[Role] = &[];
