@@ -92,15 +92,15 @@ fn the_example_dumps_as_the_page_annotates_it() {
         "72+32 put apple = red, sequence 1",
         "104+41 put session = 42, sequence 2, expires 1767225600000",
         "145+29 tombstone apple, sequence 3",
-        "174+32 mark, sequence 3, synced 174",
-        "206+33 put pear = green, sequence 4, batch",
-        "239+28 put plum = , sequence 5",
-        "267+136 seal of 5, 1 of them tombstones, sequences 1 to 5, hashes",
+        "174+32 mark, sequence 4294967295, synced 174",
+        "206+33 put pear = green, sequence 4294967296, batch",
+        "239+28 put plum = , sequence 4294967297",
+        "267+140 seal of 5, 1 of them tombstones, sequences 1 to 4294967297, hashes",
         "72+32 hint 1 8e2a2e61665353af",
         "104+41 hint 2 7e83bc02cc69a922",
         "145+29 hint of a tombstone 3 8e2a2e61665353af",
-        "206+33 hint 4 416b5576d106a8cf",
-        "239+28 hint 5 6fdf50c572dcca2e",
+        "206+33 hint 4294967296 416b5576d106a8cf",
+        "239+28 hint 4294967297 6fdf50c572dcca2e",
     ];
     assert_eq!(described, expected);
 }
