@@ -68,7 +68,9 @@ pub(super) fn read<G: Segment>(
             before = sequence;
             continue;
         }
-        let mut found = walk(&segment, before, entries.is_empty())?;
+        // Behind a segment that is missing, which was told, numbers are missing too.
+        let is_first = entries.is_empty() && report.passed_over.is_empty();
+        let mut found = walk(&segment, before, is_first)?;
         if entries.is_empty() && found.seal.is_some() {
             segment.seal = found.seal;
             sequence = loader.sealed(segment, before, salvage, report)?;
