@@ -229,6 +229,7 @@ impl<G: Segment> ReadStore<G> {
         writer: &mut Writer<G>,
         sealing: &Sealing<G>,
     ) -> Result<()> {
+        self.sync_last_seals()?;
         self.tail.cut()?;
         self.cut_growth()?;
         for id in std::mem::take(&mut self.ignored) {
@@ -266,6 +267,20 @@ impl<G: Segment> ReadStore<G> {
         Ok(())
     }
 
+    /// A seal that a killed process wrote may be in the cache only. Each is synced before the next is written, so only the
+    /// last one of the log and the last merge's may not be durable; what is built on them from here on needs them.
+    fn sync_last_seals(&self) -> Result<()> {
+        let entries = self.catalog.in_order();
+        let sealed = || entries.iter().filter(|entry| entry.state() == SegmentState::Sealed);
+        let last_of_log = sealed().rfind(|entry| !entry.is_merge());
+        let last_merge = sealed().filter(|entry| entry.is_merge()).max_by_key(|entry| entry.id());
+        for entry in last_of_log.into_iter().chain(last_merge) {
+            let synced = entry.segment.sync();
+            synced.map_err(|source| Error::io("syncing", entry.id(), source))?;
+        }
+        Ok(())
+    }
+
     /// Cuts what a crash left behind seals.
     fn cut_growth(&self) -> Result<()> {
         for entry in self.catalog.in_order() {
@@ -296,7 +311,7 @@ impl<G: Segment> ReadStore<G> {
 }
 
 /// The number before the first of the epoch behind the one that the next number would be in: where the log ends in the
-/// mark of a session, numbers of that session may have been handed out and lost.
+/// mark that begins a session, numbers of that session may have been handed out and lost.
 fn epoch_before(sequence: u64) -> Result<u64> {
     (sequence.saturating_add(1) / EPOCH)
         .checked_add(1)
