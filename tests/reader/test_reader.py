@@ -400,7 +400,9 @@ class Golden(unittest.TestCase):
         for folder in folders:
             with self.subTest(folder.name):
                 code, out, err = command(str(folder / "store"))
-                self.assertEqual((code, err), (0, ""))
+                self.assertEqual(code, 0, err)
+                self.assertEqual(bool(err), "torn" in folder.name, err)
+                self.assertTrue(all(line.startswith("torn: ") for line in err.splitlines()), err)
                 self.assertEqual(out, (folder / "expected.jsonl").read_text())
 
 

@@ -213,11 +213,7 @@ impl<G: Segment> Job<G> {
                     }
                 }
                 // A later record of the key is there, or a later tombstone. The rule and its proof: FORMAT.md, section 8.
-                Kind::Tombstone
-                    if !tombstones_go && inner.find(&record.key, Depth::Heads)?.is_none() =>
-                {
-                    Fate::Copy
-                }
+                Kind::Tombstone if !tombstones_go && may_be_newest(inner, record)? => Fate::Copy,
                 Kind::Tombstone => {
                     self.report.tombstones_dropped += 1;
                     Fate::Drop
@@ -371,6 +367,16 @@ impl<G: Segment> Job<G> {
         inner.catalog.remove(&self.output);
         let id = self.output.id();
         inner.storage.remove(id).map_err(|source| Error::io("removing", id, source))
+    }
+}
+
+/// Whether a tombstone may be the newest record of its key. Where a damaged record stands in the way, in whatever segment,
+/// it may be: one that is kept does no harm.
+fn may_be_newest<S: Storage>(inner: &Inner<S>, tombstone: &Record) -> Result<bool> {
+    match inner.find(&tombstone.key, Depth::Heads) {
+        Ok(found) => Ok(found.is_none()),
+        Err(error) if error.is_damage() => Ok(true),
+        Err(error) => Err(error),
     }
 }
 

@@ -192,6 +192,7 @@ impl<S: Storage> Store<S> {
         let since_ms = inner.storage.now_ms();
         let mut report = MergeReport::default();
         let mut damage = None;
+        let mut quarantined = inner.quarantined();
         loop {
             match inner.merge_step(policy, STEP_BYTES, since_ms) {
                 Ok(MergeStep::Idle) => break,
@@ -203,7 +204,10 @@ impl<S: Storage> Store<S> {
                     }
                 }
                 // The damaged input is quarantined now, so the next plan leaves it out.
-                Err(error) if error.is_damage() => drop(damage.get_or_insert(error)),
+                Err(error) if error.is_damage() && quarantined < inner.quarantined() => {
+                    quarantined = inner.quarantined();
+                    damage.get_or_insert(error);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -308,6 +312,12 @@ impl<S: Storage> Inner<S> {
     /// How many segments wait for snapshots.
     pub(crate) fn retired(&self) -> usize {
         self.merger().retired.len()
+    }
+
+    /// How many segments are quarantined.
+    fn quarantined(&self) -> usize {
+        let slots = self.catalog.load();
+        slots.iter().flatten().filter(|entry| entry.state() == SegmentState::Quarantined).count()
     }
 
     /// Says that a segment is damaged: it is served as far as it is sound, and never merged or removed.

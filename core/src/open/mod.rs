@@ -26,6 +26,7 @@ use crate::segment::{Segment, SegmentId, Storage};
 use crate::snapshot::Snapshots;
 use crate::stats::Counters;
 use crate::store::Inner;
+use crate::untold::Untold;
 use crate::verify::{Problem, VerifyReport};
 use crate::write::{Writer, create_segment};
 
@@ -37,8 +38,11 @@ use tail::Tail;
 /// The step from one session's sequence numbers to the next, after an unclean end.
 const EPOCH: u64 = 1 << 32;
 
-/// How often a reader looks again where a writer removed or sealed segments while it looked.
+/// How often a reader looks again where a writer may have sealed segments while it looked.
 const ATTEMPTS: u32 = 8;
+
+/// How often where segments came or went while it looked, so that a writer is at work for certain.
+const ATTEMPTS_BESIDE_WRITER: u32 = 1000;
 
 /// Opens a store.
 pub(crate) fn open<S: Storage>(storage: S, options: Options) -> Result<Inner<S>> {
@@ -48,16 +52,29 @@ pub(crate) fn open<S: Storage>(storage: S, options: Options) -> Result<Inner<S>>
     let mut storage = storage;
     let mut attempt = 1;
     loop {
+        let before = ids(&storage);
         match open_once(storage, &options) {
             Ok(inner) => return Ok(inner),
             // A writer may have merged or rolled between two of our calls.
-            Err((back, error)) if attempt < ATTEMPTS && may_be_a_race(&error) => {
+            Err((back, error)) if may_be_a_race(&error) => {
+                let moved = ids(&back) != before;
+                let attempts = if moved { ATTEMPTS_BESIDE_WRITER } else { ATTEMPTS };
+                if attempts <= attempt {
+                    return Err(error);
+                }
                 storage = back;
                 attempt += 1;
             }
             Err((_, error)) => return Err(error),
         }
     }
+}
+
+/// The ids of what is there, in order; nothing where that cannot be said.
+fn ids<S: Storage>(storage: &S) -> Vec<SegmentId> {
+    let mut ids = storage.list().unwrap_or_default();
+    ids.sort_unstable();
+    ids
 }
 
 fn may_be_a_race(error: &Error) -> bool {
@@ -193,6 +210,7 @@ impl<G: Segment> ReadStore<G> {
             store_id: self.store_id,
             recovery: self.report,
             poison: OnceLock::new(),
+            untold: Untold::default(),
             closed: AtomicBool::new(false),
             storage,
         };

@@ -61,7 +61,16 @@ pub(super) fn read<G: Segment>(
     let mut sequence = sequence;
     let mut before = sequence;
     for mut segment in segments {
-        let mut found = walk(&segment, before, entries.is_empty())?;
+        if entries.is_empty() && segment.seal.is_some() {
+            // Behind a sealed one with growth, whose seal only the walk below finds. A merge's output must not be
+            // walked: its numbers have gaps.
+            sequence = loader.sealed(segment, before, salvage, report)?;
+            before = sequence;
+            continue;
+        }
+        // Behind a segment that is missing, which was told, numbers are missing too.
+        let is_first = entries.is_empty() && report.passed_over.is_empty();
+        let mut found = walk(&segment, before, is_first)?;
         if entries.is_empty() && found.seal.is_some() {
             segment.seal = found.seal;
             sequence = loader.sealed(segment, before, salvage, report)?;

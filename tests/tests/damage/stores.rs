@@ -147,8 +147,14 @@ pub(crate) fn sealed_with_keys() -> Made {
 }
 
 pub(crate) fn sealed_with_hashes() -> Made {
-    let mut twin = Twin::new(7, &options().segment_bytes(500));
-    write(&mut twin, 4, 10);
+    let mut twin = Twin::new(7, &options().segment_bytes(400));
+    for round in 0..3 {
+        twin.put("a key that is long", format!("round {round}"));
+        twin.put(&format!("number {round} of the long keys"), "x");
+        twin.batch("another of the long keys", "and the third one", "number 0 of the long keys");
+        twin.put("number 0 of the long keys", "");
+    }
+    twin.delete("a key that is long");
     twin.made("sealed, hints with hashes")
 }
 

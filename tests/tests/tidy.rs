@@ -1,0 +1,172 @@
+//! What keeps the sources tidy and is no lint of the compiler's.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy's exceptions for tests do not reach the functions that tests share"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FILE_LINES_MAX: usize = 500;
+
+/// The project's folder.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// All files below a folder of the project with this ending.
+fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+            if path.is_dir() && !name.ends_with("node_modules") && !name.ends_with("target") {
+                folders.push(path);
+            } else if name.ends_with(ending) {
+                found.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sources() -> Vec<(String, String)> {
+    let crates = ["core", "cli", "wasm", "benches"].map(|name| format!("{name}/src"));
+    let mut all: Vec<_> = crates.iter().flat_map(|folder| files(folder, ".rs")).collect();
+    all.extend(files("tests", ".rs"));
+    assert!(40 < all.len(), "the sources were not found");
+    all
+}
+
+/// Lines of code, without their comments, and their numbers.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line));
+    lines.map(|(at, line)| (at, line.split("//").next().unwrap_or_default()))
+}
+
+/// Every place where a line of code has one of these.
+fn places(files: &[(String, String)], wanted: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, text) in files {
+        for (at, line) in code(text) {
+            let hits = wanted.iter().filter(|wanted| line.contains(**wanted));
+            found.extend(hits.map(|wanted| format!("{name}:{at}: {wanted}")));
+        }
+    }
+    found
+}
+
+#[test]
+fn core_asks_its_platform_for_nothing_but_memory() {
+    let platform = ["std::fs", "std::net", "std::time", "std::thread", "std::env", "std::process"];
+    let found = places(&files("core/src", ".rs"), &platform);
+    assert!(found.is_empty(), "the storage is the only way out of core: {found:#?}");
+}
+
+#[test]
+fn no_file_is_too_long_to_read_at_a_sitting() {
+    let long: Vec<String> = sources()
+        .into_iter()
+        .map(|(name, text)| (name, text.lines().count()))
+        .filter(|(_, lines)| FILE_LINES_MAX < *lines)
+        .map(|(name, lines)| format!("{name}: {lines} lines"))
+        .collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn unsafe_code_is_in_one_file() {
+    // Split, so that this line is none itself.
+    let keyword = concat!("uns", "afe");
+    let wanted = [" {", " fn", " impl"].map(|what| format!("{keyword}{what}"));
+    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    let mut found = places(&sources(), &wanted);
+    let allowed = ["cli/src/disk/map.rs:", "tests/tests/disk/"];
+    found.retain(|place| !allowed.iter().any(|allowed| place.starts_with(allowed)));
+    assert!(found.is_empty(), "{found:#?}");
+    let core = fs::read_to_string(root().join("core/src/lib.rs")).unwrap();
+    assert!(core.contains(concat!("#![forbid(uns", "afe_code)]")));
+}
+
+#[test]
+fn nothing_was_left_half_done() {
+    let wanted = [
+        concat!("to", "do!("),
+        concat!("unimp", "lemented!("),
+        concat!("db", "g!("),
+        concat!("#[ig", "nore]"),
+    ];
+    let found = places(&sources(), &wanted);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Links from one page of the project to another, or to a heading, lead somewhere.
+#[test]
+fn links_between_pages_resolve() {
+    let mut broken = Vec::new();
+    let mut count = 0;
+    for folder in ["", "core", "cli", "wasm", "www", "tests", "benches", "demo-data"] {
+        for (name, text) in pages(folder) {
+            for link in links(&text) {
+                count += 1;
+                let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+                let base = Path::new(&name).parent().unwrap();
+                let target = match path {
+                    "" => root().join(&name),
+                    path => root().join(base).join(path),
+                };
+                let resolves = match heading {
+                    "" => target.exists(),
+                    heading => fs::read_to_string(&target)
+                        .is_ok_and(|page| headings(&page).iter().any(|there| there == heading)),
+                };
+                if !resolves {
+                    broken.push(format!("{name}: {link}"));
+                }
+            }
+        }
+    }
+    println!("{count} links");
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The pages in a folder itself.
+fn pages(folder: &str) -> Vec<(String, String)> {
+    let Ok(entries) = fs::read_dir(root().join(folder)) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
+        .map(|path| {
+            let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+/// The targets of a page's links within the project. Blocks of code have none.
+fn links(page: &str) -> Vec<&str> {
+    let prose = page.split("```").step_by(2);
+    prose
+        .flat_map(|prose| prose.split("](").skip(1))
+        .filter_map(|after| after.split(')').next())
+        .map(|link| link.split_whitespace().next().unwrap_or_default())
+        .filter(|link| !link.is_empty() && !link.contains("://") && !link.starts_with("mailto:"))
+        .collect()
+}
+
+/// The names by which a page's headings are linked to.
+fn headings(page: &str) -> Vec<String> {
+    let lines = page.lines().filter(|line| line.starts_with('#'));
+    lines
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase())
+        .map(|heading| {
+            let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
