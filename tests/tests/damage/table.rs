@@ -132,12 +132,11 @@ fn case(row: &Row) -> Option<Case> {
             let mut log = ab();
             let before = log.sequence;
             bad(&mut log, at);
-            // The next segment's records follow on behind the whole ones: they go all the same, if this one is torn.
             let mut next = Writer::log(2, before + step);
             next.put("c", "of c");
             let keys = if row.verdict == "clean" { "abc" } else { "ab" };
             // Where the first of them is whole, the second is what is cut.
-            let segment = 1 + step;
+            let segment = if at == "end of file" { 1 + step } else { 1 };
             Some(Case { image: image(&[&log, &next, &Writer::log(3, 0)]), keys, segment })
         }
         ("un-sealed, before a sealed one", "anything") => {
