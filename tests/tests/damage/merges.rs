@@ -4,44 +4,60 @@
 
 use std::collections::BTreeMap;
 
-use bitcask_core::{Go, Index, Memory, MergePolicy, Options, Range, Store};
+use bitcask_core::{Index, Memory, MergePolicy, MergeStep, Options, Range, Store};
 
 use crate::stores::Image;
 
-/// Long, so that every record fills a segment and each write rolls.
-const KEYS: [[u8; 90]; 2] = [[b'a'; 90], [b'b'; 90]];
+const SEGMENT_BYTES: u64 = 560;
 
-const STEPS: [Step; 7] = [
+/// Long, so that a segment holds few records, and so that a close seals a segment with a single one.
+const KEYS: [[u8; 130]; 2] = [[b'a'; 130], [b'b'; 130]];
+
+/// A record of the second key is larger: a segment that holds both stays while its first record is dead.
+const VALUE_LEN: [usize; 2] = [1, 100];
+
+const STEPS: [Step; 8] = [
     Step::Put(0),
     Step::Delete(0),
     Step::Put(1),
     Step::Delete(1),
-    // What is dead by a half and more: runs that begin anywhere.
-    Step::Merge { dead_ratio: 0.3, small_run: 99, segment_bytes: 256 },
+    Step::Close,
+    // Only what is dead by more than a quarter: runs that begin anywhere.
+    Step::Merge { dead_ratio: 0.27, small_ratio: 0.0 },
     // Whatever is dead, with the small neighbours that fit.
-    Step::Merge { dead_ratio: 0.0, small_run: 99, segment_bytes: 4096 },
-    // No more than joining two small neighbours.
-    Step::Merge { dead_ratio: 9.0, small_run: 2, segment_bytes: 600 },
+    Step::Merge { dead_ratio: 0.0, small_ratio: 1.0 },
+    // No more than joining small neighbours.
+    Step::Merge { dead_ratio: 9.0, small_ratio: 0.7 },
 ];
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Put(usize),
     Delete(usize),
+    /// Seals what was written since.
+    Close,
     /// One run of a merge.
     Merge {
         dead_ratio: f64,
-        small_run: usize,
-        segment_bytes: u64,
+        small_ratio: f64,
     },
 }
 
+impl Step {
+    fn policy(dead_ratio: f64, small_ratio: f64) -> MergePolicy {
+        let mut policy = MergePolicy::default().dead_ratio(dead_ratio);
+        (policy.small_ratio, policy.small_run) = (small_ratio, 2);
+        policy
+    }
+}
+
 /// The value of each key: the number of the write.
-type Model = BTreeMap<usize, u8>;
+type Model = BTreeMap<usize, Vec<u8>>;
 
 struct Tree {
     index: Index,
-    closes: bool,
+    /// Whether merges come to their end; else the process dies between the commit and what follows it.
+    finishes: bool,
     nodes: u64,
     merges: u64,
     path: Vec<Step>,
@@ -64,111 +80,85 @@ impl Tree {
         }
     }
 
+    /// Opens the store, takes a step, and leaves it as a process does that is killed.
     fn take(&mut self, memory: &Memory, model: &mut Model, step: Step) {
-        let segment_bytes = match step {
-            Step::Merge { segment_bytes, .. } => segment_bytes,
-            _ => 256,
-        };
-        let options = Options::default().index(self.index).segment_bytes(segment_bytes);
-        let store =
-            Store::open(memory.clone(), options).unwrap_or_else(|e| panic!("{self:?}: {e}"));
-        self.compare(&store, model);
+        let store = self.open(memory);
         match step {
             Step::Put(key) => {
-                let number = self.path.len() as u8;
-                store.put(&KEYS[key], &[number]).unwrap();
-                model.insert(key, number);
+                let value = vec![self.path.len() as u8; VALUE_LEN[key]];
+                store.put(&KEYS[key], &value).unwrap();
+                model.insert(key, value);
             }
             Step::Delete(key) => {
                 assert_eq!(store.delete(&KEYS[key]).unwrap(), model.remove(&key).is_some());
             }
-            Step::Merge { dead_ratio, small_run, .. } => {
-                let mut policy = MergePolicy::default().dead_ratio(dead_ratio);
-                (policy.small_ratio, policy.small_run) = (1.0, small_run);
+            Step::Close => return store.close().unwrap(),
+            Step::Merge { dead_ratio, small_ratio } => {
+                let policy = Step::policy(dead_ratio, small_ratio);
+                let mut stepped = store.merge_step(&policy, u64::MAX).unwrap();
+                self.merges += u64::from(stepped != MergeStep::Idle);
                 // One run, so that merges of one part meet later merges of others.
-                let stepped = store.merge_step(&policy, u64::MAX).unwrap();
-                self.merges += u64::from(stepped != bitcask_core::MergeStep::Idle);
+                while self.finishes && matches!(stepped, MergeStep::Working(_)) {
+                    stepped = store.merge_step(&policy, u64::MAX).unwrap();
+                }
             }
         }
         self.compare(&store, model);
-        if self.closes {
-            store.close().unwrap();
-        }
+        drop(store);
+        self.compare(&self.open(memory), model);
+    }
+
+    fn open(&self, memory: &Memory) -> Store<Memory> {
+        let options = Options::default().index(self.index).segment_bytes(SEGMENT_BYTES);
+        Store::open(memory.clone(), options).unwrap_or_else(|error| panic!("{self:?}: {error}"))
     }
 
     fn compare(&self, store: &Store<Memory>, model: &Model) {
         for (number, key) in KEYS.iter().enumerate() {
             let found = store.get(key).unwrap_or_else(|error| panic!("{self:?}: {error}"));
-            let expected = model.get(&number).map(std::slice::from_ref);
+            let expected = model.get(&number).map(Vec::as_slice);
             assert_eq!(found.as_deref(), expected, "{self:?}: key {number}");
         }
         assert_eq!(store.scan(Range::all()).count(), model.len(), "{self:?}");
     }
 
-    fn live(index: Index, closes: bool, depth: usize) {
+    /// Lives all lives that begin with these steps.
+    fn live(index: Index, finishes: bool, begin: &[Step], depth: usize) {
         let memory = Memory::new(1);
         Store::open(memory.clone(), Options::default()).unwrap();
-        let mut tree = Tree { index, closes, nodes: 0, merges: 0, path: Vec::new() };
-        tree.grow(&memory.image(), &Model::new(), depth);
-        println!("{index:?}, closes: {closes}: {} lives, {} merges", tree.nodes, tree.merges);
-        assert!(0 < tree.merges);
+        let mut tree = Tree { index, finishes, nodes: 0, merges: 0, path: Vec::new() };
+        let mut model = Model::new();
+        for step in begin {
+            tree.path.push(*step);
+            tree.take(&memory, &mut model, *step);
+        }
+        tree.grow(&memory.image(), &model, depth);
+        let Tree { nodes, merges, .. } = tree;
+        println!(
+            "{index:?}, merges finish: {finishes}, after {begin:?}: {nodes} lives, {merges} merges"
+        );
+        assert!(0 < merges);
     }
 }
 
 impl std::fmt::Debug for Tree {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}, closes: {}, {:?}", self.index, self.closes, self.path)
+        write!(f, "{:?}, merges finish: {}, {:?}", self.index, self.finishes, self.path)
     }
 }
 
+/// From nothing, and from segments that hold both keys, so that the second keeps the first's old value where it is.
 #[test]
 fn f15_no_life_of_five_steps_brings_a_deleted_key_back() {
-    for index in [Index::Hash, Index::Ordered] {
-        for closes in [false, true] {
-            Tree::live(index, closes, 5);
-        }
-    }
-}
-
-#[test]
-fn f15_no_life_of_six_steps_brings_a_deleted_key_back() {
-    Tree::live(Index::Hash, true, 6);
-}
-
-/// The case itself, longer: the older value, its tombstone and what came later in segments of their own, merged run by run
-/// in all orders that the policies give.
-#[test]
-fn f15_a_tombstone_stays_as_long_as_an_older_value_may_come_back() {
-    let policies: Vec<MergePolicy> = [(0.0, 99), (0.3, 99), (9.0, 2), (0.9, 3)]
-        .into_iter()
-        .map(|(dead_ratio, small_run)| {
-            let mut policy = MergePolicy::default().dead_ratio(dead_ratio);
-            (policy.small_ratio, policy.small_run) = (1.0, small_run);
-            policy
-        })
-        .collect();
-    for order in 0..policies.len().pow(4) {
-        let memory = Memory::new(1);
-        let options = |bytes| Options::default().segment_bytes(bytes);
-        let store = Store::open(memory.clone(), options(256)).unwrap();
-        store.put(&KEYS[0], b"old").unwrap();
-        store.put(&KEYS[1], b"stays").unwrap();
-        store.delete(&KEYS[0]).unwrap();
-        for number in 0..3 {
-            store.put(&[b'c' + number; 90], b"more").unwrap();
-        }
-        store.delete(&[b'd'; 90]).unwrap();
-        drop(store);
-        let mut rest = order;
-        for (round, bytes) in [256, 600, 4096, 600].into_iter().enumerate() {
-            let store = Store::open(memory.clone(), options(bytes)).unwrap();
-            store.merge_step(&policies[rest % policies.len()], u64::MAX).unwrap();
-            rest /= policies.len();
-            let context = format!("order {order}, round {round}");
-            assert_eq!(store.get(&KEYS[0]).unwrap(), None, "{context}: it came back");
-            assert_eq!(store.get(&KEYS[1]).unwrap().as_deref(), Some(&b"stays"[..]), "{context}");
-            assert_eq!(store.len(), 3, "{context}");
-            assert!(store.verify(&mut |_| Go::On).unwrap().is_sound(), "{context}");
-        }
+    let both: &[Step] = &[Step::Put(0), Step::Put(1), Step::Close];
+    for (index, finishes) in [(Index::Hash, true), (Index::Ordered, false)] {
+        Tree::live(index, finishes, &[], 5);
+        Tree::live(index, finishes, both, 5);
+        Tree::live(
+            index,
+            finishes,
+            &[both, &[Step::Put(0), Step::Delete(0), Step::Close]].concat(),
+            4,
+        );
     }
 }
