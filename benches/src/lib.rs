@@ -1,1 +1,23 @@
-//! Benchmarks of mini-bitcask.
+//! Benchmarks of mini-bitcask on real files, and of other stores under the same workloads.
+//!
+//! `cargo bench -p bitcask-benches` runs them; `benches/store.rs` says what can be chosen. The figures of one run are
+//! comparable with each other and with nothing else: quote ratios.
+//!
+//! The runner is our own. Criterion and Divan time a short closure again and again; what is timed here are whole phases
+//! of a store's life (fill it, reopen it, merge it), each of which needs the state that the one before left and
+//! happens once. What is left to do for a runner is a clock, a median and a table.
+
+pub mod data;
+pub mod engine;
+pub mod medium;
+#[cfg(feature = "peers")]
+mod peers;
+pub mod report;
+pub mod settings;
+pub mod workload;
+
+/// What a benchmark fails with: it is shown, and ends the run.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

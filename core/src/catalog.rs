@@ -241,11 +241,14 @@ impl<G: Segment> Catalog<G> {
         Ok(entry)
     }
 
-    /// Empties the slot of a segment.
+    /// Empties the slot of a segment, if it is still there: by the second call another may have taken it.
     pub(crate) fn remove(&self, entry: &Entry<G>) {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut slots = Slots::clone(&self.load());
-        if let Some(place) = slots.get_mut(usize::from(entry.slot)) {
+        let place = slots.get_mut(usize::from(entry.slot));
+        if let Some(place) =
+            place.filter(|place| place.as_ref().is_some_and(|e| e.id() == entry.id()))
+        {
             *place = None;
         }
         self.slots.store(Arc::new(slots));

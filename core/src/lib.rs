@@ -29,6 +29,7 @@ mod segment;
 mod snapshot;
 mod stats;
 mod store;
+mod untold;
 mod verify;
 mod write;
 

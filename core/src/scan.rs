@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Bound;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::walk::Depth;
 use crate::keydir::{Bounds, Location};
 use crate::read::record_at;
@@ -121,11 +121,16 @@ fn successor_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
 /// An iterator over the entries of a range, as of one moment: it holds a snapshot.
 ///
 /// With the `hash` keydir the first step reads all keys and sorts those in range.
+///
+/// A record that is damaged gives an error in its place, or, where not even its key can be read, before all others; the
+/// next step goes on behind it.
 pub struct Scan<S: Storage> {
     snapshot: Snapshot<S>,
     bounds: Bounds,
     left: usize,
     chunk: VecDeque<(Vec<u8>, Option<Location>)>,
+    /// What was wrong with records whose keys could not be read.
+    keyless: VecDeque<Error>,
     /// Nothing is left behind the chunk.
     exhausted: bool,
 }
@@ -133,7 +138,14 @@ pub struct Scan<S: Storage> {
 impl<S: Storage> Scan<S> {
     pub(crate) fn new(snapshot: Snapshot<S>, range: Range) -> Scan<S> {
         let Range { bounds, limit } = range;
-        Scan { snapshot, bounds, left: limit, chunk: VecDeque::new(), exhausted: false }
+        Scan {
+            snapshot,
+            bounds,
+            left: limit,
+            chunk: VecDeque::new(),
+            keyless: VecDeque::new(),
+            exhausted: false,
+        }
     }
 
     /// Takes the next keys and where they stand.
@@ -171,13 +183,20 @@ impl<S: Storage> Scan<S> {
     }
 
     /// All keys within bounds of a keydir that does not keep them.
-    fn gather(&self, all: Vec<Location>) -> Result<Vec<(Vec<u8>, Option<Location>)>> {
+    fn gather(&mut self, all: Vec<Location>) -> Result<Vec<(Vec<u8>, Option<Location>)>> {
         let inner = self.snapshot.inner();
         let mut found = Vec::new();
         for at in all {
             // Segments stay while this snapshot lives, so what was found can be read.
             let Some(entry) = inner.catalog.get(at.slot) else { continue };
-            let key = record_at(&entry, u64::from(at.offset), Depth::Heads)?.key;
+            let key = match record_at(&entry, u64::from(at.offset), Depth::Heads) {
+                Ok(record) => record.key,
+                Err(error) if error.is_damage() => {
+                    self.keyless.push_back(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if self.bounds.contains(&key) {
                 found.push((key.to_vec(), at));
             }
@@ -210,6 +229,9 @@ impl<S: Storage> Iterator for Scan<S> {
 
     fn next(&mut self) -> Option<Result<Entry>> {
         while self.left > 0 {
+            if let Some(error) = self.keyless.pop_front() {
+                return Some(Err(error));
+            }
             let Some((key, at)) = self.chunk.pop_front() else {
                 if self.exhausted {
                     return None;

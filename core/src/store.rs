@@ -21,6 +21,7 @@ use crate::sealing::Sealing;
 use crate::segment::Storage;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::stats::{Counters, Operation as Counted};
+use crate::untold::Untold;
 use crate::write::Writer;
 
 /// One open database.
@@ -67,6 +68,7 @@ pub(crate) struct Inner<S: Storage> {
     pub(crate) store_id: [u8; 16],
     pub(crate) recovery: RecoveryReport,
     pub(crate) poison: OnceLock<String>,
+    pub(crate) untold: Untold,
     pub(crate) closed: AtomicBool,
     pub(crate) storage: S,
 }
@@ -396,6 +398,7 @@ impl<S: Storage> Inner<S> {
         let writer = self.writer();
         self.check_open()?;
         self.check_poison()?;
+        self.untold.take()?;
         Ok(writer)
     }
 

@@ -214,7 +214,13 @@ impl<S: Storage> Inner<S> {
         let position = writer.next_position;
         let id = writer.take_id()?;
         let span = (HeaderKind::Log, position, position);
-        let entry = create_segment(&self.storage, &self.catalog, self.store_id, id, span)?;
+        let created = create_segment(&self.storage, &self.catalog, self.store_id, id, span);
+        let entry = created.map_err(|error| match self.storage.remove(id) {
+            Err(left) if left.kind() == std::io::ErrorKind::NotFound => error,
+            Ok(()) => error,
+            // What cannot be removed may stand for this position later: no other segment may.
+            Err(_) => self.poisoned_by(error),
+        })?;
         writer.next_position = position.saturating_add(1);
         Ok(entry)
     }

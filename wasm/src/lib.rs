@@ -32,7 +32,23 @@
 //! to the quota, and flushes. Reused slots keep no stale bytes behind, unless a crash came between; the
 //! seed in every checksum makes those harmless.
 //!
+//! A new slot gets its 72 zeros ahead of time, so that a segment can be created in it when the quota is used up.
+//!
 //! Slots are taken in the order of their age: one that was only just added to the pool is used last.
+//!
+//! # Between two calls
+//!
+//! A call of the store takes at most two free slots and usually none; it cannot wait for more. So the code
+//! around the store awaits [`Opfs::prepare`] between calls, which costs nothing while two are free:
+//!
+//! | what was left out or has run out | what the store says | what helps |
+//! |---|---|---|
+//! | no free slot is ready, the pool has fewer than 64 | an `Io` error of kind `ResourceBusy`; nothing was written, reads go on | await `prepare`, call it again |
+//! | 63 of the 64 slots hold segments | an `Io` error of kind `StorageFull` | `merge_step` within [`Opfs::merging`]: the last slot is kept for its output |
+//! | the quota or the disk is full | `QuotaExceeded`, `StorageFull`; the append was undone | free space elsewhere, or merge |
+//!
+//! `Store::merge` makes one output after another and so wants more slots than a call can have: here a merge goes in
+//! steps (`Store::merge_step`), each of which creates at most one.
 //!
 //! # Who has the store
 //!

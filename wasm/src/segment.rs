@@ -23,6 +23,8 @@ struct Shared {
     slot: Rc<Slot>,
     /// The segment's length; the file may be longer.
     len: Cell<u64>,
+    /// Whether the file may hold anything behind the length but what creating left: 72 zeros.
+    written: Cell<bool>,
     /// After a removal: the header that it overwrote, for those who still read.
     removed: RefCell<Option<[u8; HEADER_LEN]>>,
     buffer: Buffer,
@@ -42,16 +44,30 @@ impl Readers {
 }
 
 impl OpfsSegment {
-    pub(crate) fn new(slot: Rc<Slot>, len: u64, buffer: Buffer) -> OpfsSegment {
-        let removed = RefCell::new(None);
-        OpfsSegment { shared: Rc::new(Shared { slot, len: Cell::new(len), removed, buffer }) }
+    /// A segment that is in the slot.
+    pub(crate) fn found(slot: Rc<Slot>, buffer: Buffer) -> OpfsSegment {
+        let len = slot.size();
+        OpfsSegment::new(slot, len, true, buffer)
+    }
+
+    /// A new segment, in a slot that was cut.
+    pub(crate) fn created(slot: Rc<Slot>, buffer: Buffer) -> OpfsSegment {
+        OpfsSegment::new(slot, 0, false, buffer)
+    }
+
+    fn new(slot: Rc<Slot>, len: u64, written: bool, buffer: Buffer) -> OpfsSegment {
+        let (len, written, removed) = (Cell::new(len), Cell::new(written), RefCell::new(None));
+        OpfsSegment { shared: Rc::new(Shared { slot, len, written, removed, buffer }) }
     }
 
     /// Makes the slot one without a segment, durably. It may be reused when the readers are gone.
     pub(crate) fn remove(&self) -> io::Result<Readers> {
         let shared = &self.shared;
         let header = shared.slot.header()?;
-        shared.slot.forget()?;
+        // Also zeros that were read are written again: a flush of them may have failed.
+        if shared.written.get() {
+            shared.slot.forget()?;
+        }
         shared.slot.flush()?;
         *shared.removed.borrow_mut() = Some(header);
         Ok(Readers(Rc::downgrade(shared)))
@@ -91,6 +107,7 @@ impl Segment for OpfsSegment {
 
     fn append(&self, parts: &[&[u8]]) -> io::Result<()> {
         let shared = &self.shared;
+        shared.written.set(true);
         let added = match parts {
             [part] => {
                 shared.slot.write(shared.len.get(), part)?;
@@ -120,8 +137,9 @@ impl Segment for OpfsSegment {
         if len > shared.len.get() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        // Growth goes too: a failed append may have left bytes in it.
-        if len < shared.slot.size() {
+        // Growth goes too: a failed append may have left bytes in it. The zeros that creating left stay, for
+        // the header: with the quota used up, cutting them off would be for ever.
+        if shared.written.get() && len < shared.slot.size() {
             shared.slot.resize(len)?;
         }
         shared.len.set(len);

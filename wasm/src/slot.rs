@@ -107,6 +107,15 @@ impl Slot {
         if self.size() > HEADER_LEN as u64 { self.resize(HEADER_LEN as u64) } else { Ok(()) }
     }
 
+    /// Makes a free slot as long as a header, of zeros, as [`Slot::cut`] leaves it: a segment can be created
+    /// in it when the quota is used up.
+    pub(crate) fn lengthen(&self) {
+        if self.size() < HEADER_LEN as u64 {
+            // Nothing is lost where it fails: creating will tell.
+            let _ = self.resize(HEADER_LEN as u64);
+        }
+    }
+
     pub(crate) fn close(&self) {
         self.handle.close();
     }

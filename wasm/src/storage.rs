@@ -23,6 +23,10 @@ const SLOTS_MAX: usize = 64;
 /// What one call of the engine may create.
 const FREE_SLOTS_MIN: usize = 2;
 
+/// Kept back, where there are no more to add, for the output of a merge: without a free slot no merge could
+/// free one.
+const SLOTS_FOR_MERGE: usize = 1;
+
 /// A store's folder in the Origin Private File System: segments in a pool of slots whose handles are all
 /// open. The [crate's page](crate) says why.
 ///
@@ -42,6 +46,8 @@ struct Pool {
     places: Vec<Place>,
     /// Slots that are being opened.
     opening: usize,
+    /// Whether the slots that are kept back may be taken.
+    merging: bool,
     closed: bool,
 }
 
@@ -62,7 +68,7 @@ enum Content {
 
 impl Opfs {
     /// Opens the store's folder of this name in the origin's private file system, and all its slots;
-    /// creates what is missing. No content of any slot is changed.
+    /// creates what is missing. No content of any segment is changed.
     ///
     /// A name is 1 to 128 of the characters `a-z`, `0-9` and `-`. In a new folder 8 slots are created;
     /// that they exist may not survive a power cut in the next seconds (see the [crate's page](crate)).
@@ -93,11 +99,13 @@ impl Opfs {
         Ok(opfs)
     }
 
-    /// Makes two free slots ready, and returns how many there are: fewer than two only where all of the
-    /// 64 slots that there may be hold segments.
+    /// Makes two free slots ready, and returns how many there are: fewer than two only where there are 64
+    /// slots, the most that there may be. The last free one of these is for [`Opfs::merging`].
     ///
     /// For between two calls of the store, each of which may take one (the first opening: two). Returns
-    /// without waiting for anything where nothing is to be done.
+    /// without waiting for anything where nothing is to be done. Where it was not called, a write or a merge
+    /// that finds no slot is refused with [`io::ErrorKind::ResourceBusy`] before it has written anything:
+    /// await this and call it again.
     ///
     /// # Errors
     ///
@@ -112,9 +120,20 @@ impl Opfs {
                 OpenError::Io(error) => error,
                 error => io::Error::new(io::ErrorKind::ResourceBusy, error),
             })?;
+            slots.iter().for_each(Slot::lengthen);
             self.pool()?.add(numbers.into_iter().zip(slots));
         }
         Ok(self.pool()?.free().count())
+    }
+
+    /// Runs `work`, a step of a merge, which may take the slot that is kept back for it where all others of
+    /// the 64 hold segments. Any other call of the store is refused then
+    /// ([`io::ErrorKind::StorageFull`]), until a merge has freed slots.
+    pub fn merging<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.pool.borrow_mut().merging = true;
+        let done = work();
+        self.pool.borrow_mut().merging = false;
+        done
     }
 
     /// How many slots the pool has; as many file handles are open.
@@ -162,8 +181,8 @@ impl Pool {
         for place in &mut pool.places {
             let header = place.slot.header()?;
             match segment_id_of(&header) {
-                Some(id) if used.insert(id) => place.hold(id, place.slot.size(), buffer),
-                None if header == [0; HEADER_LEN] => {}
+                Some(id) if used.insert(id) => place.hold_found(id, buffer),
+                None if header == [0; HEADER_LEN] => place.slot.lengthen(),
                 _ => unreadable.push(place),
             }
         }
@@ -173,7 +192,7 @@ impl Pool {
             while !used.insert(SegmentId(id)) {
                 id = id.wrapping_add(1);
             }
-            place.hold(SegmentId(id), place.slot.size(), buffer);
+            place.hold_found(SegmentId(id), buffer);
         }
         Ok(pool)
     }
@@ -218,8 +237,8 @@ impl Place {
         }
     }
 
-    fn hold(&mut self, id: SegmentId, len: u64, buffer: &Buffer) {
-        let segment = OpfsSegment::new(Rc::clone(&self.slot), len, Rc::clone(buffer));
+    fn hold_found(&mut self, id: SegmentId, buffer: &Buffer) {
+        let segment = OpfsSegment::found(Rc::clone(&self.slot), Rc::clone(buffer));
         self.content = Content::Segment(id, segment);
     }
 }
@@ -242,12 +261,17 @@ impl Storage for Opfs {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let slots = pool.places.len();
+        let kept_back = if slots < SLOTS_MAX || pool.merging { 0 } else { SLOTS_FOR_MERGE };
+        if pool.free().count() <= kept_back {
+            return Err(no_free_slot(slots));
+        }
         let place = pool.places.iter_mut().find(|place| place.is_free());
         let place = place.ok_or_else(|| no_free_slot(slots))?;
         // Stale bytes stand behind the header's zeros where a removal was cut short by a crash.
         place.slot.cut()?;
-        place.hold(id, 0, &self.buffer);
-        pool.segment(id).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        let segment = OpfsSegment::created(Rc::clone(&place.slot), Rc::clone(&self.buffer));
+        place.content = Content::Segment(id, segment.clone());
+        Ok(segment)
     }
 
     fn open(&self, id: SegmentId) -> io::Result<OpfsSegment> {
@@ -291,7 +315,7 @@ fn no_free_slot(slots: usize) -> io::Error {
             "no free slot is ready: `prepare` was not called",
         )
     } else {
-        let text = format!("all {slots} slots hold segments: use larger segments, or merge sooner");
+        let text = format!("the {slots} slots hold segments: use larger segments, or merge sooner");
         io::Error::new(io::ErrorKind::StorageFull, text)
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Dump) -> Result<Exit, Failure> {
     let mut output = Output::new();
     for id in segments(args, &folder)? {
         let mut printed = Ok(());
-        let read = bitcask_core::dump(&folder, id, &mut |item| {
+        let read = bitcask::dump(&folder, id, &mut |item| {
             let item = item::Item::new(id, &item, args);
             printed = match args.json {
                 true => output.json(&item),

@@ -9,7 +9,7 @@ use super::arguments::{Bounds, Reading};
 use super::encoding::EncodingArgs;
 use super::failure::{Exit, Failure};
 use super::input::is_standard;
-use super::output::{Output, say, write_file};
+use super::output::{Output, counted, say, write_file};
 use super::progress::Progress;
 use super::rows::{Columns, Format, RowWriter};
 use super::store::{self, Db};
@@ -69,7 +69,10 @@ pub(crate) fn run(args: &Export) -> Result<Exit, Failure> {
         }
         false => write_file(&args.file, |out| export(args, db, out)),
     })?;
-    say(&format!("{count} records exported"));
+    // In a pipe it would stand between what others say.
+    if !is_standard(&args.file) {
+        say(&counted(count, "record exported", "records exported"));
+    }
     Ok(Exit::Done)
 }
 
@@ -78,7 +81,7 @@ fn export(args: &Export, db: &Db, out: &mut dyn Write) -> Result<u64, Failure> {
     let progress = Progress::records("exporting", db.len());
     let mut rows = writer(args, out)?;
     let mut count = 0u64;
-    for entry in db.scan(range) {
+    for entry in store::entries(&args.reading, db, range) {
         let entry = entry?;
         rows.row(&entry.key, &entry.value, entry.expires_at_ms)?;
         count = count.saturating_add(1);

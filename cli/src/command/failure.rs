@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
-use bitcask::FolderError;
+use bitcask::{FolderError, OpenError};
 
 use super::store::Error;
 
@@ -119,6 +119,16 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Failure {
+        match error {
+            OpenError::Folder(error) => Failure::Folder(error),
+            OpenError::Store(error) => Failure::Store(error),
+            error => Failure::io(error.to_string(), error.advice()),
+        }
+    }
+}
+
 impl From<FolderError> for Failure {
     fn from(error: FolderError) -> Failure {
         Failure::Folder(error)
@@ -132,7 +142,7 @@ mod tests {
     #[test]
     fn every_failure_has_its_exit_code() {
         let io = |kind: io::ErrorKind| io::Error::from(kind);
-        let segment = bitcask_core::SegmentId(3);
+        let segment = bitcask::SegmentId(3);
         for (failure, exit) in [
             (Failure::Store(Error::KeyLen(0)), Exit::Usage),
             (Failure::Store(Error::ValueLen(5_000_000_000)), Exit::Usage),

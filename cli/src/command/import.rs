@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use indicatif::HumanCount;
 use serde::Serialize;
 
 use super::arguments::{Durability, Writing};
 use super::encoding::EncodingArgs;
 use super::failure::{Exit, Failure};
 use super::input::{is_standard, name};
-use super::output::{Output, say};
+use super::output::{Output, counted, say};
 use super::progress::Progress;
 use super::rows::{BadRow, Fields, Format, Row, Rows};
 use super::store::{self, Batch, Create, Db, WriteOptions};
@@ -117,8 +118,8 @@ pub(crate) fn run(args: &Import) -> Result<Exit, Failure> {
         let mut importer = Importer::new(args, db, &progress);
         let done = importer.run(rows);
         if done.is_err() && importer.summary.imported > 0 {
-            progress
-                .say(&format!("{} records were imported before this:", importer.summary.imported));
+            let records = counted(importer.summary.imported, "record", "records");
+            progress.say(&format!("imported before this: {records}"));
         }
         done.map(|()| importer.summary)
     });
@@ -132,9 +133,13 @@ fn report(args: &Import, summary: &Summary) -> Result<Exit, Failure> {
         output.json(summary)?;
         output.flush()?;
     } else {
-        let Summary { imported, new, replaced, bad } = summary;
-        let skipped = if *bad > 0 { format!("; {bad} bad rows skipped") } else { String::new() };
-        say(&format!("{imported} records imported: {new} new keys, {replaced} replaced{skipped}"));
+        let imported = counted(summary.imported, "record", "records");
+        let new = counted(summary.new, "new key", "new keys");
+        let bad = match summary.bad {
+            0 => String::new(),
+            bad => format!("; {} skipped", counted(bad, "bad row", "bad rows")),
+        };
+        say(&format!("{imported} imported: {new}, {} replaced{bad}", HumanCount(summary.replaced)));
     }
     Ok(if summary.bad > 0 { Exit::Io } else { Exit::Done })
 }

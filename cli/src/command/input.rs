@@ -5,7 +5,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
-use bitcask_core::{KEY_LEN_MAX, VALUE_LEN_MAX};
+use bitcask::{KEY_LEN_MAX, VALUE_LEN_MAX};
 
 use super::encoding::Encoding;
 use super::failure::Failure;

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::HumanBytes;
 use serde::Serialize;
 
 use super::arguments::{Durability, Index, Writing};
 use super::failure::{Exit, Failure};
-use super::output::Output;
+use super::output::{Output, counted};
 use super::progress::Progress;
 use super::store::{self, Create, Db, Error, Go, MergePolicy, SegmentState, Stats};
 
@@ -139,14 +139,16 @@ impl Report {
     }
 
     fn text(&self) -> String {
-        if self.runs == 0 {
-            return "nothing to merge\n".to_owned();
+        match (self.runs, &self.damage) {
+            (0, None) => return "nothing to merge\n".to_owned(),
+            (0, Some(_)) => return "nothing was merged\n".to_owned(),
+            _ => {}
         }
-        let runs = if self.runs == 1 { "1 run".to_owned() } else { format!("{} runs", self.runs) };
         format!(
-            "{} segments merged in {runs}: {} read, {} of live records copied, {} freed\n\
+            "{} merged in {}: {} read, {} of live records copied, {} freed\n\
              before  {}\nafter   {}\n",
-            HumanCount(self.inputs as u64),
+            counted(self.inputs as u64, "segment", "segments"),
+            counted(self.runs, "run", "runs"),
             HumanBytes(self.bytes_read),
             HumanBytes(self.bytes_copied),
             HumanBytes(self.bytes_freed),

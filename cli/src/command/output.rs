@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::Path;
 
+use indicatif::HumanCount;
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -97,6 +98,14 @@ fn permissions(builder: &mut tempfile::Builder<'_, '_>, path: &Path) {
 
 #[cfg(not(unix))]
 fn permissions(_builder: &mut tempfile::Builder<'_, '_>, _path: &Path) {}
+
+/// A number with its noun: `1 key`, `4,509 keys`.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        _ => format!("{} {many}", HumanCount(count)),
+    }
+}
 
 /// A line on standard error; a standard error that takes nothing is nobody's loss.
 pub(crate) fn say(text: &str) {

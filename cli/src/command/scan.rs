@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Scan) -> Result<Exit, Failure> {
     }
     store::reading(&args.reading, |db| {
         let mut output = Output::new();
-        for entry in db.scan(range) {
+        for entry in store::entries(&args.reading, db, range) {
             print(args, &mut output, &entry?)?;
         }
         output.flush()?;

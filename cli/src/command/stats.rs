@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::arguments::Reading;
 use super::failure::{Exit, Failure};
-use super::output::Output;
+use super::output::{Output, counted};
 use super::store::{self, Db, Index, SegmentState, SegmentStats, Stats as StoreStats};
 use held::Held;
 
@@ -36,7 +36,9 @@ pub(crate) struct Stats {
 
 /// The table holds so many segments; the others are counted.
 const SEGMENTS_SHOWN_MAX: usize = 24;
+/// Characters of a bar, above the table and in it.
 const BAR_LEN: usize = 20;
+const TABLE_BAR_LEN: usize = 12;
 
 #[derive(Serialize)]
 struct Report {
@@ -132,9 +134,9 @@ impl Report {
 
     fn text(&self, args: &Reading) -> String {
         let mut text = format!(
-            "{}: {} keys in {}\n\n",
+            "{}: {} in {}\n\n",
             args.store.display(),
-            HumanCount(self.keys),
+            counted(self.keys, "key", "keys"),
             HumanBytes(self.total_bytes)
         );
         let overhead = self.total_bytes.saturating_sub(self.live_bytes + self.dead_bytes);
@@ -146,7 +148,7 @@ impl Report {
                 format_args!(
                     "  {name:<14}{:>11}  {} {:>4}",
                     HumanBytes(bytes).to_string(),
-                    bar(bytes, self.total_bytes),
+                    bar(bytes, self.total_bytes, BAR_LEN),
                     percent(bytes, self.total_bytes),
                 ),
             );
@@ -169,7 +171,7 @@ impl Report {
         line(
             text,
             format_args!(
-                "\n  {:>7}  {:<11} {:>11}  {:<bar$} {:>10} {:>10} {:>10}",
+                "\n  {:>7}  {:<14} {:>10}  {:<bar$} {:>10} {:>10} {:>10}",
                 heads.0,
                 heads.1,
                 heads.2,
@@ -177,7 +179,7 @@ impl Report {
                 heads.4,
                 heads.5,
                 heads.6,
-                bar = BAR_LEN + 5
+                bar = TABLE_BAR_LEN + 5
             ),
         );
         // Where there are many, those with the most to gain, in the order of the log.
@@ -204,9 +206,10 @@ impl Recovery {
         line(
             text,
             format_args!(
-                "  {:<14}{:>11}  {from_hints} segments from hints, {walked} walked",
+                "  {:<14}{:>11}  {} from hints, {walked} walked",
                 "opened in",
-                format!("{took_ms} ms")
+                format!("{took_ms} ms"),
+                counted(*from_hints as u64, "segment", "segments")
             ),
         );
         if self.torn_bytes > 0 {
@@ -233,10 +236,10 @@ impl Segment {
         line(
             text,
             format_args!(
-                "  {:>7}  {state:<11} {:>8}  {} {:>4} {:>10} {:>10} {:>10}",
+                "  {:>7}  {state:<14} {:>10}  {} {:>4} {:>10} {:>10} {:>10}",
                 self.id,
                 HumanBytes(self.total_bytes).to_string(),
-                bar(self.live_bytes, self.total_bytes),
+                bar(self.live_bytes, self.total_bytes, TABLE_BAR_LEN),
                 percent(self.live_bytes, self.total_bytes),
                 HumanCount(self.records).to_string(),
                 HumanCount(self.live_records).to_string(),
@@ -278,9 +281,9 @@ fn state(segment: &SegmentStats) -> &'static str {
     }
 }
 
-fn bar(part: u64, whole: u64) -> String {
-    let filled = |at: usize| (at as f64 + 0.5) / BAR_LEN as f64 <= ratio(part, whole);
-    (0..BAR_LEN).map(|at| if filled(at) { '█' } else { '░' }).collect()
+fn bar(part: u64, whole: u64, len: usize) -> String {
+    let filled = |at: usize| (at as f64 + 0.5) / len as f64 <= ratio(part, whole);
+    (0..len).map(|at| if filled(at) { '█' } else { '░' }).collect()
 }
 
 fn percent(part: u64, whole: u64) -> String {

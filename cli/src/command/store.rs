@@ -5,20 +5,16 @@
 
 use std::path::Path;
 
-use bitcask::{Access, Disk};
-use bitcask_core::{Options, Recovery, RecoveryReport, Store};
+use bitcask::{Access, Disk, Recovery, RecoveryReport};
 
-pub(crate) use bitcask_core::{
-    Batch, Conditional, Entry, Error, Go, Index, MergePolicy, Range, Result, SegmentId,
-    SegmentState, SegmentStats, Stats, VerifyReport, WriteOptions, verify,
+pub(crate) use bitcask::{
+    Batch, Conditional, Db, Entry, Error, Go, Index, MergePolicy, Problem, Range, Result,
+    SegmentId, SegmentState, SegmentStats, Stats, VerifyReport, WriteOptions, verify,
 };
 
 use super::arguments::{self, Reading, Writing};
 use super::failure::Failure;
 use super::output::say;
-
-/// An open store.
-pub(crate) type Db = Store<Disk>;
 
 /// Damage that salvage passed over is shown in so many lines; the rest is counted.
 const PASSED_OVER_SHOWN_MAX: usize = 5;
@@ -44,8 +40,8 @@ pub(crate) fn reading<T>(
         true => Recovery::Salvage,
         false => Recovery::Strict,
     };
-    let options = Options::default().read_only(true).index(args.index.into()).recovery(recovery);
-    let db = Store::open(folder(&args.store)?, options)?;
+    let options = Db::options().read_only(true).index(args.index.into()).recovery(recovery);
+    let db = options.open(&args.store)?;
     tell_passed_over(db.recovery());
     work(&db)
 }
@@ -57,26 +53,37 @@ pub(crate) fn writing<T>(
     create: Create,
     work: impl FnOnce(&Db) -> std::result::Result<T, Failure>,
 ) -> std::result::Result<T, Failure> {
-    let create = create == Create::IfMissing;
-    let disk = Disk::options()
-        .access(Access::Write)
-        .create(create)
+    let mut options = Db::options()
+        .background(false)
+        .create(create == Create::IfMissing)
         .program("bitcask")
-        .open(&args.store)?;
-    let mut options = Options::default()
-        .create(create)
         .index(args.index.into())
         .durability(args.durability.into());
     if let Some(segment_bytes) = args.segment_bytes {
         options = options.segment_bytes(segment_bytes);
     }
-    let db = Store::open(disk, options)?;
+    let db = options.open(&args.store)?;
     tell_cuts(db.recovery());
     let done = work(&db);
     let closed = db.close();
     let done = done?;
     closed?;
     Ok(done)
+}
+
+/// The entries of a range. A store that was opened with salvage goes on behind damaged records and tells of them.
+pub(crate) fn entries<'a>(
+    args: &'a Reading,
+    db: &Db,
+    range: Range,
+) -> impl Iterator<Item = Result<Entry>> + use<'a> {
+    db.scan(range).filter(|entry| match entry {
+        Err(error) if args.salvage && error.is_damage() => {
+            say(&format!("salvage passes over this: {error}"));
+            false
+        }
+        _ => true,
+    })
 }
 
 /// A torn tail is no error, but whoever looks for a write that is gone should read of it.
@@ -111,12 +118,12 @@ impl From<arguments::Index> for Index {
     }
 }
 
-impl From<arguments::Durability> for bitcask_core::Durability {
-    fn from(durability: arguments::Durability) -> bitcask_core::Durability {
+impl From<arguments::Durability> for bitcask::Durability {
+    fn from(durability: arguments::Durability) -> bitcask::Durability {
         match durability {
-            arguments::Durability::None => bitcask_core::Durability::None,
-            arguments::Durability::Interval => bitcask_core::Durability::Interval,
-            arguments::Durability::Always => bitcask_core::Durability::Always,
+            arguments::Durability::None => bitcask::Durability::None,
+            arguments::Durability::Interval => bitcask::Durability::Interval,
+            arguments::Durability::Always => bitcask::Durability::Always,
         }
     }
 }

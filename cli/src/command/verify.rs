@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use bitcask::Disk;
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
 use super::failure::{Exit, Failure};
-use super::output::Output;
+use super::output::{Output, counted};
 use super::progress::Progress;
 use super::store::{self, Error, Go, VerifyReport};
 
@@ -31,6 +32,9 @@ pub(crate) struct Verify {
     #[arg(long)]
     json: bool,
 }
+
+/// How often a store is looked at where a writer changes its segments all the time.
+const ATTEMPTS: u32 = 8;
 
 #[derive(Serialize)]
 struct Report<'r> {
@@ -66,12 +70,7 @@ struct Torn<'r> {
 
 pub(crate) fn run(args: &Verify) -> Result<Exit, Failure> {
     let folder = store::folder(&args.store)?;
-    let progress = Progress::bytes("verifying", Some(0));
-    let found = store::verify(&folder, &mut |done| {
-        progress.set_of(done.bytes_read, done.bytes_total);
-        Go::On
-    })?;
-    drop(progress);
+    let found = look(&folder)?;
     let report = Report::new(&found);
     let mut output = Output::new();
     match args.json {
@@ -85,11 +84,33 @@ pub(crate) fn run(args: &Verify) -> Result<Exit, Failure> {
     }
 }
 
+/// A writer that rolls, seals or merges meanwhile can make a sound store look damaged; what is wrong twice in a row is
+/// wrong.
+fn look(folder: &Disk) -> Result<VerifyReport, Failure> {
+    let mut seen_before = None;
+    let mut attempt = 1;
+    loop {
+        let progress = Progress::bytes("verifying", Some(0));
+        let found = store::verify(folder, &mut |done| {
+            progress.set_of(done.bytes_read, done.bytes_total);
+            Go::On
+        });
+        drop(progress);
+        let seen = match &found {
+            Ok(report) if report.is_sound() => return Ok(found?),
+            Ok(report) => report.problems.iter().map(|problem| problem.error.to_string()).collect(),
+            Err(error) => vec![error.to_string()],
+        };
+        if attempt == ATTEMPTS || seen_before.as_ref() == Some(&seen) {
+            return Ok(found?);
+        }
+        seen_before = Some(seen);
+        attempt += 1;
+    }
+}
+
 fn damaged(args: &Verify, problems: usize) -> Failure {
-    let problems = match problems {
-        1 => "1 problem".to_owned(),
-        many => format!("{many} problems"),
-    };
+    let problems = counted(problems as u64, "problem", "problems");
     Failure::Said {
         exit: Exit::Damaged,
         sentence: format!("{}: {problems} found", args.store.display()),
@@ -100,7 +121,7 @@ fn damaged(args: &Verify, problems: usize) -> Failure {
 
 impl<'r> Report<'r> {
     fn new(found: &'r VerifyReport) -> Report<'r> {
-        let problem = |problem: &bitcask_core::Problem| {
+        let problem = |problem: &store::Problem| {
             let (segment, offset) = place(&problem.error);
             let what = problem.error.to_string();
             Problem { segment, offset, what, sound_behind: problem.sound_behind }
@@ -125,9 +146,12 @@ impl<'r> Report<'r> {
     fn text(&self) -> String {
         let mut text = String::new();
         for Problem { what, sound_behind, .. } in &self.problems {
-            let behind = match sound_behind {
+            let behind = match *sound_behind {
                 0 => String::new(),
-                behind => format!(" ({behind} sound records behind it)"),
+                behind => {
+                    let records = counted(behind, "sound record", "sound records");
+                    format!(" ({records} behind it)")
+                }
             };
             text += &format!("problem: {what}{behind}\n");
         }

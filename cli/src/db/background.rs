@@ -10,6 +10,7 @@ use bitcask_core::{Error, MergeStep, Result, Store};
 use super::bell::{Bell, Woken};
 use super::options::AutoMerge;
 use super::pace::Pace;
+use super::trouble::{Task, Trouble, copy_of};
 use crate::disk::Disk;
 
 /// How soon after a roll the segment is sealed, while segments are rolled.
@@ -71,53 +72,6 @@ impl Background {
 
     pub(super) fn error(&self) -> Option<String> {
         self.trouble.told()
-    }
-}
-
-/// Something that the thread does again and again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Task {
-    Sync,
-    Seal,
-    Merge,
-}
-
-/// The failures that were not mended, first of all the first.
-#[derive(Default)]
-struct Trouble {
-    /// With the task that mends it by succeeding; `None` where nothing does.
-    failures: Mutex<Vec<(Option<Task>, Failure)>>,
-}
-
-struct Failure {
-    text: String,
-    /// Taken by whoever closes.
-    error: Option<Error>,
-}
-
-impl Trouble {
-    fn add(&self, task: Option<Task>, error: Error) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = error.to_string();
-        if !failures.iter().any(|(known, failure)| *known == task && failure.text == text) {
-            failures.push((task, Failure { text, error: Some(error) }));
-        }
-    }
-
-    fn mended(&self, task: Task) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.retain(|(known, _)| *known != Some(task));
-    }
-
-    fn told(&self) -> Option<String> {
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.first().map(|(_, failure)| failure.text.clone())
-    }
-
-    fn take(&self) -> Result<()> {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = failures.first_mut().and_then(|(_, failure)| failure.error.take());
-        first.map_or(Ok(()), Err)
     }
 }
 
@@ -295,25 +249,28 @@ impl Work {
 
     /// Keeps failures to be told. `None`: to be tried again.
     fn heed<T>(&self, task: Task, done: Result<T>) -> Result<Option<T>, Over> {
-        match done {
+        let error = match done {
             Ok(done) => {
                 self.trouble.mended(task);
-                Ok(Some(done))
+                return Ok(Some(done));
             }
-            Err(Error::Closed) => Err(Over),
-            // The segment is set aside for good; the rest goes on.
-            Err(error) if error.is_damage() => {
-                self.trouble.add(None, error);
-                Ok(None)
-            }
-            Err(error) if self.store.stats().poisoned.is_some() => {
-                self.trouble.add(None, error);
-                Err(Over)
-            }
-            Err(error) => {
-                self.trouble.add(Some(task), error);
-                Ok(None)
-            }
+            Err(Error::Closed) => return Err(Over),
+            Err(error) => error,
+        };
+        if self.store.stats().poisoned.is_some() {
+            // Every write says so from now on.
+            self.trouble.add(None, error);
+            return Err(Over);
         }
+        // A damaged segment is set aside for good, and the rest goes on.
+        let mended_by = if error.is_damage() { None } else { Some(task) };
+        // Where the disk is full, the next write finds that out itself, or there is room again.
+        let to_tell = if error.is_full() { None } else { copy_of(&error) };
+        if self.trouble.add(mended_by, error)
+            && let Some(error) = to_tell
+        {
+            self.store.fail_next_write(error);
+        }
+        Ok(None)
     }
 }

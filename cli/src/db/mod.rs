@@ -4,6 +4,7 @@ mod background;
 mod bell;
 mod options;
 mod pace;
+mod trouble;
 
 use std::fmt;
 use std::ops::Deref;
@@ -33,11 +34,13 @@ pub use options::{AutoMerge, DbOptions, OpenError};
 ///
 /// - A **failed sync** ends writing: every later write answers [`Error::Poisoned`](crate::Error::Poisoned). Reads go on.
 /// - **Damage** that a merge meets sets the segment aside: it is never removed, and its sound records are still served.
-///   Writing goes on.
-/// - A **full disk**, or a folder that cannot be written for a while, is tried again until it works. Writing goes on as far
-///   as there is room.
+///   The next write fails with the error, once, and writes nothing; then writing goes on.
+/// - **Anything else**, such as a folder that is out of reach for a while, is told by the next write in the same way, and
+///   tried again until it works.
+/// - On a **full disk** the thread tries again until there is room; a merge needs some for what it copies before it frees
+///   more. Writes say themselves whether they had room.
 ///
-/// In all three cases [`Db::background_error`] says so (in the third for as long as it lasts), and [`Db::close`] returns the
+/// In all cases [`Db::background_error`] says so (in the last two for as long as it lasts), and [`Db::close`] returns the
 /// first failure that was not mended.
 pub struct Db {
     // Before the store, which a thread of this must not outlive.

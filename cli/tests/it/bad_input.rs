@@ -228,6 +228,72 @@ fn a_full_disk_loses_nothing_that_was_stored() {
     assert_eq!(s.run("scan db --keys-only").ok().text().lines().count(), 2_001);
 }
 
+/// A small disk of its own, in a name space where anybody may mount one.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_store_on_a_full_disk_goes_on_once_there_is_room() {
+    const UNSHARE: [&str; 4] = ["unshare", "--user", "--map-root-user", "--mount"];
+    let s = Sandbox::new();
+    let run = |script: &str| {
+        let mut command = std::process::Command::new(UNSHARE[0]);
+        command.args(&UNSHARE[1..]).args(["bash", "-c", script]).current_dir(s.path(""));
+        command.env("PROGRAM", env!("CARGO_BIN_EXE_bitcask")).output()
+    };
+    fs::create_dir(s.path("disk")).unwrap();
+    if !run("mount -t tmpfs tmpfs disk").is_ok_and(|output| output.status.success()) {
+        println!("skipped: no small disk can be mounted here (unshare --user --mount)");
+        return;
+    }
+    let lines: String = (0..9_000)
+        .map(|i| format!("{{\"k\":\"{i:04}\",\"v\":\"{}\"}}\n", "x".repeat(1_000)))
+        .collect();
+    s.write("in.jsonl", lines);
+    let output = run(r#"
+        mount -t tmpfs -o size=4m tmpfs disk || exit
+        bitcask() { "$PROGRAM" "$@" 2>> said; echo "$1: $?"; }
+        bitcask put disk/db before 1
+        dd if=/dev/zero of=disk/rest bs=1024 count=1000 2> /dev/null
+        "$PROGRAM" import disk/db in.jsonl --key k --acknowledge --batch 10 > acknowledged 2> said
+        echo "import: $?"
+        bitcask verify disk/db
+        "$PROGRAM" scan disk/db --keys-only --before a > stored
+        head -c 100000 /dev/zero | bitcask put disk/db more --value-file -
+        bitcask get disk/db before --newline
+        rm disk/rest
+        bitcask delete disk/db --before a
+        bitcask merge disk/db
+        bitcask put disk/db after 2
+        bitcask scan disk/db --limit 3
+        bitcask verify disk/db
+        du -k disk | tail -n 1
+    "#)
+    .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let said = String::from_utf8(s.read("said")).unwrap();
+    let is_end = |line: &&str| line.split_once(": ").is_some_and(|(_, code)| code.len() == 1);
+    let ends: Vec<&str> = text.lines().filter(is_end).collect();
+    let expected = [
+        "put: 0",
+        "import: 4",
+        "verify: 0",
+        "put: 4",
+        "get: 0",
+        "delete: 0",
+        "merge: 0",
+        "put: 0",
+        "scan: 0",
+        "verify: 0",
+    ];
+    assert_eq!(ends, expected, "{text}{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+    assert!(said.contains("  help: make room"), "{said}");
+    assert!(s.read("acknowledged").len() > 1_000);
+    assert_eq!(s.read("stored"), s.read("acknowledged"));
+    assert!(text.contains("after\t2\nbefore\t1\n"), "{text}");
+    let kilobytes = text.lines().last().unwrap().split('\t').next().unwrap();
+    assert!(kilobytes.parse::<u64>().unwrap() < 2_500, "{text}");
+}
+
 #[test]
 #[cfg(unix)]
 fn a_folder_that_may_only_be_read() {

@@ -211,7 +211,7 @@ fn no_progress_bar_in_a_pipe() {
     let s = Sandbox::new();
     let lines: String = (0..5_000).map(|i| format!("{{\"k\":{i}}}\n")).collect();
     let ran = s.run_with("import db - --key k", lines.as_bytes()).ok();
-    assert_eq!(ran.err, "bitcask: 5000 records imported: 5000 new keys, 0 replaced\n");
+    assert_eq!(ran.err, "bitcask: 5,000 records imported: 5,000 new keys, 0 replaced\n");
     let ran = s.run("export db out.csv").ok();
-    assert_eq!(ran.err, "bitcask: 5000 records exported\n");
+    assert_eq!(ran.err, "bitcask: 5,000 records exported\n");
 }

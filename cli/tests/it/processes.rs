@@ -67,6 +67,32 @@ fn readers_work_beside_a_writer() {
 }
 
 #[test]
+fn readers_see_no_damage_while_a_writer_rolls_and_merges() {
+    let s = Sandbox::new();
+    let lines: String = (0..200).map(|i| format!("{{\"k\":\"{i:03}\"}}\n")).collect();
+    s.write("in.jsonl", lines);
+    let write = |s: &Sandbox| {
+        s.run("import db in.jsonl --key k --batch 7 --segment-bytes 1500").ok();
+        s.run("merge db --segment-bytes 1500").ok();
+    };
+    write(&s);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| (0..15).for_each(|_| write(&s)));
+        while !writer.is_finished() {
+            s.run("verify db").ok();
+            for index in ["hash", "ordered"] {
+                let keys = s.run(&format!("scan db --keys-only --index {index}")).ok().text();
+                assert_eq!(keys.lines().count(), 200, "{index}");
+            }
+            s.run("get db 150").ok().prints("{\"k\":\"150\"}");
+            s.run("stats db").ok();
+            s.run("dump db").ok();
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
 fn a_killed_writer_leaves_no_lock_and_all_that_it_acknowledged() {
     let s = Sandbox::new();
     let mut writer = Writer::start(&s, "--durability always");

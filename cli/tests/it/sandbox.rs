@@ -162,6 +162,16 @@ impl Ran {
         self
     }
 
+    /// What it printed holds these words.
+    #[track_caller]
+    pub(crate) fn prints_words(self, words: &[&str]) -> Ran {
+        let text = self.text();
+        for word in words {
+            assert!(text.contains(word), "`{word}` is not in {self:#?}");
+        }
+        self
+    }
+
     #[track_caller]
     pub(crate) fn says(self, words: &str) -> Ran {
         assert!(self.err.contains(words), "`{words}` is not in {self:#?}");

@@ -40,7 +40,7 @@ pub(crate) struct Tally {
     pub(crate) record_bytes: u64,
     /// Bytes of all tombstones.
     pub(crate) tombstone_bytes: u64,
-    /// Bytes of all keys; more than that where they were loaded from hashes.
+    /// Bytes of all keys.
     pub(crate) key_bytes: u64,
     /// Puts that expire.
     pub(crate) expiring: u64,
@@ -229,8 +229,7 @@ impl<'a> Seal<'a> {
             };
             let key_len = match hint.key {
                 HintKey::Key(key) => len64(key.len()),
-                // A hash does not tell its key's length. This much keeps the tally's form what it was.
-                HintKey::Hash(_) => hint.len,
+                HintKey::Hash(_) => 0,
             };
             tally.add_record(hint.tombstone, hint.len, hint.sequence, key_len);
             if hint.expires {

@@ -26,6 +26,7 @@ use crate::segment::{Segment, SegmentId, Storage};
 use crate::snapshot::Snapshots;
 use crate::stats::Counters;
 use crate::store::Inner;
+use crate::untold::Untold;
 use crate::verify::{Problem, VerifyReport};
 use crate::write::{Writer, create_segment};
 
@@ -37,8 +38,11 @@ use tail::Tail;
 /// The step from one session's sequence numbers to the next, after an unclean end.
 const EPOCH: u64 = 1 << 32;
 
-/// How often a reader looks again where a writer removed or sealed segments while it looked.
+/// How often a reader looks again where a writer may have sealed segments while it looked.
 const ATTEMPTS: u32 = 8;
+
+/// How often where segments came or went while it looked, so that a writer is at work for certain.
+const ATTEMPTS_BESIDE_WRITER: u32 = 1000;
 
 /// Opens a store.
 pub(crate) fn open<S: Storage>(storage: S, options: Options) -> Result<Inner<S>> {
@@ -48,16 +52,29 @@ pub(crate) fn open<S: Storage>(storage: S, options: Options) -> Result<Inner<S>>
     let mut storage = storage;
     let mut attempt = 1;
     loop {
+        let before = ids(&storage);
         match open_once(storage, &options) {
             Ok(inner) => return Ok(inner),
             // A writer may have merged or rolled between two of our calls.
-            Err((back, error)) if attempt < ATTEMPTS && may_be_a_race(&error) => {
+            Err((back, error)) if may_be_a_race(&error) => {
+                let moved = ids(&back) != before;
+                let attempts = if moved { ATTEMPTS_BESIDE_WRITER } else { ATTEMPTS };
+                if attempts <= attempt {
+                    return Err(error);
+                }
                 storage = back;
                 attempt += 1;
             }
             Err((_, error)) => return Err(error),
         }
     }
+}
+
+/// The ids of what is there, in order; nothing where that cannot be said.
+fn ids<S: Storage>(storage: &S) -> Vec<SegmentId> {
+    let mut ids = storage.list().unwrap_or_default();
+    ids.sort_unstable();
+    ids
 }
 
 fn may_be_a_race(error: &Error) -> bool {
@@ -193,6 +210,7 @@ impl<G: Segment> ReadStore<G> {
             store_id: self.store_id,
             recovery: self.report,
             poison: OnceLock::new(),
+            untold: Untold::default(),
             closed: AtomicBool::new(false),
             storage,
         };
@@ -211,6 +229,7 @@ impl<G: Segment> ReadStore<G> {
         writer: &mut Writer<G>,
         sealing: &Sealing<G>,
     ) -> Result<()> {
+        self.sync_last_seals()?;
         self.tail.cut()?;
         self.cut_growth()?;
         for id in std::mem::take(&mut self.ignored) {
@@ -248,6 +267,20 @@ impl<G: Segment> ReadStore<G> {
         Ok(())
     }
 
+    /// A seal that a killed process wrote may be in the cache only. Each is synced before the next is written, so only the
+    /// last one of the log and the last merge's may not be durable; what is built on them from here on needs them.
+    fn sync_last_seals(&self) -> Result<()> {
+        let entries = self.catalog.in_order();
+        let sealed = || entries.iter().filter(|entry| entry.state() == SegmentState::Sealed);
+        let last_of_log = sealed().rfind(|entry| !entry.is_merge());
+        let last_merge = sealed().filter(|entry| entry.is_merge()).max_by_key(|entry| entry.id());
+        for entry in last_of_log.into_iter().chain(last_merge) {
+            let synced = entry.segment.sync();
+            synced.map_err(|source| Error::io("syncing", entry.id(), source))?;
+        }
+        Ok(())
+    }
+
     /// Cuts what a crash left behind seals.
     fn cut_growth(&self) -> Result<()> {
         for entry in self.catalog.in_order() {
@@ -278,7 +311,7 @@ impl<G: Segment> ReadStore<G> {
 }
 
 /// The number before the first of the epoch behind the one that the next number would be in: where the log ends in the
-/// mark of a session, numbers of that session may have been handed out and lost.
+/// mark that begins a session, numbers of that session may have been handed out and lost.
 fn epoch_before(sequence: u64) -> Result<u64> {
     (sequence.saturating_add(1) / EPOCH)
         .checked_add(1)

@@ -61,6 +61,13 @@ pub(super) fn read<G: Segment>(
     let mut sequence = sequence;
     let mut before = sequence;
     for mut segment in segments {
+        if entries.is_empty() && segment.seal.is_some() {
+            // Behind a sealed one with growth, whose seal only the walk below finds. A merge's output must not be
+            // walked: its numbers have gaps.
+            sequence = loader.sealed(segment, before, salvage, report)?;
+            before = sequence;
+            continue;
+        }
         // Behind a segment that is missing, which was told, numbers are missing too.
         let is_first = entries.is_empty() && report.passed_over.is_empty();
         let mut found = walk(&segment, before, is_first)?;
@@ -93,7 +100,12 @@ pub(super) fn read<G: Segment>(
                 continue;
             }
             Verdict::Damage(what) => return Err(Error::damaged(entry.id(), found.bad, what)),
-            Verdict::Whole => found.whole,
+            Verdict::Whole => {
+                if !found.clean {
+                    report.cuts.extend(cut(entry, found.whole, found.len, found.why)?);
+                }
+                found.whole
+            }
             // They are those of a segment that is missing, which was told.
             Verdict::Torn(RECORDS_MISSING) if !report.passed_over.is_empty() => found.whole,
             Verdict::Torn(why) => {
@@ -142,12 +154,12 @@ fn judge(found: &Walked, later: &[Walked]) -> Verdict {
     if found.bad < found.synced {
         return Verdict::Damage(found.why);
     }
-    if !found.clean {
-        return Verdict::Torn(found.why);
-    }
     match later.iter().find_map(|later| later.first) {
-        Some(next) if next != found.sequence.saturating_add(1) => Verdict::Torn(RECORDS_MISSING),
-        _ => Verdict::Whole,
+        // No record is missing, so what stands at b is none that was lost: a seal that was being written, say.
+        Some(next) if next == found.sequence.saturating_add(1) => Verdict::Whole,
+        Some(_) => Verdict::Torn(RECORDS_MISSING),
+        None if found.clean => Verdict::Whole,
+        None => Verdict::Torn(found.why),
     }
 }
 
@@ -199,10 +211,13 @@ fn walk<G: Segment>(
             break "a seal stands here";
         }
         found.first = found.first.or(Some(record.head.sequence));
+        // A mark that raises the number begins a session: what was written behind it may have been lost.
+        let repeats = sequence == record.head.sequence;
         sequence = record.head.sequence;
         in_batch = record.head.batch;
         found.note_later(&record.head);
-        found.ends_in_mark = record.head.kind == Kind::Mark && record.head.synced == Some(offset);
+        found.ends_in_mark =
+            record.head.kind == Kind::Mark && record.head.synced == Some(offset) && repeats;
         if !in_batch {
             (found.whole, found.sequence) = (walk.offset(), sequence);
         }

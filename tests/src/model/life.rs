@@ -116,6 +116,8 @@ pub struct Life<S: Machine> {
     pub(super) now_ms: u64,
     /// The highest version that anybody saw.
     pub(super) highest: u64,
+    /// Keys that have expired may be there or not: nobody can see which state was found.
+    pub(super) expired_may_be_there: bool,
     /// What goes wrong after each power cut.
     pub(super) faults: VecDeque<Fault>,
     pub(super) outcome: Outcome,
@@ -150,6 +152,7 @@ impl<S: Machine> Life<S> {
             scans: Vec::new(),
             now_ms: 0,
             highest: 0,
+            expired_may_be_there: false,
             faults: faults.iter().copied().collect(),
             outcome: Outcome::default(),
         };
@@ -261,9 +264,10 @@ impl<S: Machine> Life<S> {
         }
     }
 
+    /// What a write that failed left may be there still, until one that worked took its place.
     pub(super) fn all_is_durable(&mut self) {
         self.candidates = vec![self.now.clone()];
-        self.maybe.clear();
+        self.candidates.extend(self.maybe.iter().cloned());
     }
 
     fn options(&self, always: bool, expires_at_ms: Option<u64>) -> WriteOptions {
@@ -390,7 +394,7 @@ impl<S: Machine> Life<S> {
         if matched {
             match put {
                 Some(value) => {
-                    drop(after.0.insert(key, Item { value, version, expires_at_ms: None }))
+                    let _ = after.0.insert(key, Item { value, version, expires_at_ms: None });
                 }
                 None => drop(after.0.remove(&key)),
             }

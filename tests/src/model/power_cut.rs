@@ -7,7 +7,7 @@
 //! - as it was at the last sync, or as it was written, or written up to any byte;
 //! - mixed, in sectors of 32, 64 or 512 bytes: each as written, as it was, as zeros, as what stood there before a truncation that
 //!   was not synced, as the bytes of a removed segment (a slot that is used again) or as noise; and the
-//!   file may end anywhere up to a little beyond the longest of these;
+//!   file may end anywhere up to a little beyond the longest of these, where there are zeros or a removed segment's bytes;
 //! - grown, but zeros.
 //!
 //! `create` and `remove` are durable when they return. The call in which the power goes happens in part: an append may be there,
@@ -67,6 +67,9 @@ struct Disk {
     /// The segment that was removed last.
     stale: Vec<u8>,
 }
+
+/// Bytes of a segment's header.
+const HEADER_LEN: usize = 72;
 
 type SharedFile = Arc<Mutex<File>>;
 
@@ -308,6 +311,10 @@ impl File {
                 choice = (place / sector, if is_odd { chance.below(8) } else { 0 });
             }
             left.push(match choice.1 {
+                // Nothing was ever written here.
+                0..=5 | 7.. if longest <= place => 0,
+                // A removed segment's header is overwritten before its place is used again.
+                6 if place < HEADER_LEN => 0,
                 0 | 1 => at(&self.live, place),
                 2 | 3 => at(&self.durable, place),
                 4 => 0,

@@ -101,9 +101,12 @@ impl<S: Machine> Life<S> {
                 candidates.first()
             ));
         };
+        let mut states = self.candidates.iter().chain(&self.maybe);
+        self.expired_may_be_there |= states.any(|state| state.has_expired(self.now_ms));
         self.outcome.losses += u64::from(found != self.now);
         self.now = found.take_versions(entries);
         self.saw(entries);
+        self.maybe.clear();
         self.all_is_durable();
         Ok(())
     }

@@ -85,6 +85,12 @@ impl State {
         self.0.get(&key).copied().filter(|item| item.is_visible(now_ms))
     }
 
+    /// Whether any of its items has expired.
+    #[must_use]
+    pub fn has_expired(&self, now_ms: u64) -> bool {
+        self.0.values().any(|item| !item.is_visible(now_ms))
+    }
+
     /// Whether a whole scan's entries are this state.
     #[must_use]
     pub fn is(&self, entries: &[Entry], now_ms: u64) -> bool {

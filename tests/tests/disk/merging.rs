@@ -1,1 +1,112 @@
 //! Merging by itself: space comes back, at a bounded pace.
+
+use std::time::Instant;
+
+use bitcask::{AutoMerge, Db, MergePolicy};
+use tempfile::tempdir;
+
+use crate::wait::wait_until;
+
+fn value(number: u32) -> Vec<u8> {
+    number.to_be_bytes().repeat(125)
+}
+
+/// Endless overwriting, in one order and in another, and nobody calls merge.
+#[test]
+fn f23_space_comes_back_by_itself() {
+    const KEYS: u32 = 200;
+    const AMPLIFICATION_MAX: f64 = 2.5;
+    let folder = tempdir().unwrap();
+    let db = Db::options().segment_bytes(8192).open(folder.path()).unwrap();
+    let mut written = 0;
+    for number in 0..6_000_u32 {
+        // The second half of the time some keys are written more often than others.
+        let key = if number < 3_000 { number % KEYS } else { (number * number) % KEYS };
+        db.put(&key.to_be_bytes(), &value(number)).unwrap();
+        written += value(number).len();
+        if KEYS < number && 32 << 10 < written {
+            // What was just written may wait for the thread, but no more than that.
+            written = 0;
+            wait_until("space has come back", || db.stats().amplification() <= AMPLIFICATION_MAX);
+        }
+    }
+    let stats = db.stats();
+    assert!(20 < stats.merges, "{stats:?}");
+    assert_eq!(stats.puts, 6_000);
+    assert_eq!(db.background_error(), None);
+    db.close().unwrap();
+    let live = db.stats().live_bytes;
+    drop(db);
+    let files = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().metadata().unwrap());
+    let total: u64 = files.map(|file| file.len()).sum();
+    assert!(total as f64 <= AMPLIFICATION_MAX * live as f64, "{total} bytes for {live}");
+}
+
+/// Deletes alone make no segment full, and still the thread sees that there is something to free.
+#[test]
+fn f23_deleting_everything_frees_everything() {
+    let folder = tempdir().unwrap();
+    let db = Db::options().segment_bytes(64 << 10).open(folder.path()).unwrap();
+    for key in 0..500_u32 {
+        db.put(&key.to_be_bytes(), &value(key)).unwrap();
+    }
+    let full = db.stats().total_bytes;
+    for key in 0..500_u32 {
+        assert!(db.delete(&key.to_be_bytes()).unwrap());
+    }
+    wait_until("the space is free", || db.stats().total_bytes < full / 4);
+    assert_eq!(db.background_error(), None);
+    assert!(db.is_empty());
+}
+
+/// A snapshot holds what it needs, the statistics say so, and the thread frees it when the snapshot is gone.
+#[test]
+fn f23_what_a_snapshot_holds_is_told_and_freed_after_it() {
+    let folder = tempdir().unwrap();
+    let db = Db::options().segment_bytes(8192).open(folder.path()).unwrap();
+    for key in 0..100_u32 {
+        db.put(&key.to_be_bytes(), &value(1)).unwrap();
+    }
+    let snapshot = db.snapshot();
+    for round in 2..6_u32 {
+        for key in 0..100_u32 {
+            db.put(&key.to_be_bytes(), &value(round)).unwrap();
+        }
+    }
+    wait_until("merged segments are held", || 0 < db.stats().held_by_snapshots);
+    assert_eq!(snapshot.get(&7_u32.to_be_bytes()).unwrap().unwrap(), value(1));
+    drop(snapshot);
+    wait_until("they are freed", || {
+        let stats = db.stats();
+        stats.held_by_snapshots == 0 && stats.amplification() < 2.5
+    });
+    assert_eq!(db.get(&7_u32.to_be_bytes()).unwrap().unwrap(), value(5));
+}
+
+/// Over seconds, not more than a tenth above the budget; and not idle either.
+#[test]
+fn f23_merging_keeps_to_its_budget() {
+    const BYTES_PER_SECOND: u64 = 1 << 20;
+    let folder = tempdir().unwrap();
+    let options = Db::options().segment_bytes(64 << 10);
+    let db = options.clone().background(false).open(folder.path()).unwrap();
+    for number in 0..16_000_u32 {
+        // Every other record dies at once.
+        let key = if number % 2 == 0 { number } else { 1 };
+        db.put(&key.to_be_bytes(), &value(number)).unwrap();
+    }
+    db.close().unwrap();
+    drop(db);
+    let auto_merge =
+        AutoMerge { policy: MergePolicy::default(), bytes_per_second: BYTES_PER_SECOND };
+    let options = options.auto_merge(Some(auto_merge));
+    let begun = Instant::now();
+    let db = options.open(folder.path()).unwrap();
+    let read = || db.stats().merge_bytes_read;
+    wait_until("three megabytes were merged", || 3 << 20 <= read());
+    let (read, seconds) = (read(), begun.elapsed().as_secs_f64());
+    let rate = read as f64 / seconds;
+    println!("{rate:.0} bytes per second");
+    assert!(rate <= 1.1 * BYTES_PER_SECOND as f64, "{read} bytes in {seconds} s");
+    assert!(0.3 * BYTES_PER_SECOND as f64 <= rate, "{read} bytes in {seconds} s");
+}

@@ -64,12 +64,14 @@ fn growth_that_was_left_reads_as_zeros_to_a_reader_beside_the_writer() {
     let seen = reader.open(ONE).unwrap();
     assert_eq!(seen.len(), 64);
     assert_eq!(seen.read_at(0, 64).unwrap(), [&b"content"[..], &[0; 57]].concat());
-    // What ends in zeros may still be cut by the writer, so it is not mapped: a cut is an error
-    // then, and not the end of the process.
+    // What ends in zeros may still be cut by the writer, so it is not mapped: a read behind a cut would be the end of
+    // the process. The zeros that were there are read still.
     seen.freeze().unwrap();
     segment.freeze().unwrap();
-    assert!(seen.read_at(0, 64).is_err());
-    assert_eq!(seen.read_at(0, 7).unwrap(), "content");
+    assert_eq!(file_len(folder.path()), 7);
+    assert_eq!(seen.read_at(0, 64).unwrap(), [&b"content"[..], &[0; 57]].concat());
+    assert_eq!(seen.read_at(20, 44).unwrap(), [0; 44].as_slice());
+    assert!(seen.read_at(0, 65).is_err());
 }
 
 #[test]

@@ -3,14 +3,22 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use bitcask::{Access, Disk};
+use bitcask::{Access, Db, Disk, Durability};
 use bitcask_core::{Segment, SegmentId, Storage};
 use tempfile::tempdir;
 
 use crate::child::{Role, command};
+use crate::wait::wait_until;
 
-pub(crate) const ROLES: &[Role] = &[("live a life", live_a_life), ("sync thrice", sync_thrice)];
+pub(crate) const ROLES: &[Role] = &[
+    ("live a life", live_a_life),
+    ("sync thrice", sync_thrice),
+    ("put with always", |folder| put_and_acknowledge(folder, Durability::Always)),
+    ("put with none", |folder| put_and_acknowledge(folder, Durability::None)),
+    ("put with interval", |folder| put_and_acknowledge(folder, Durability::Interval)),
+];
 
 const ONE: SegmentId = SegmentId(1);
 
@@ -130,4 +138,82 @@ fn sync_thrice(folder: &Path) {
         segment.append(&[b"more"]).unwrap();
     }
     assert_eq!(segment.read_at(0, 4).unwrap(), "lost");
+}
+
+/// Rolls at every fourth put, and makes a file beside the store after each that is acknowledged.
+fn put_and_acknowledge(folder: &Path, durability: Durability) {
+    let options = Db::options().durability(durability).segment_bytes(512);
+    // Just the caller's own calls, but the interval is the thread's.
+    let has_thread = durability == Durability::Interval;
+    let options = options.background(has_thread).auto_merge(None);
+    let db = options.sync_every(Duration::from_millis(1)).open(folder).unwrap();
+    for number in 0..10_u32 {
+        db.put(&number.to_be_bytes(), &[7; 100]).unwrap();
+        fs::write(folder.with_file_name(format!("acknowledged-{number}")), "").unwrap();
+        if has_thread {
+            // Not a word from us, and yet it is synced.
+            wait_until("the thread has synced", || u64::from(number) < db.stats().syncs);
+            fs::write(folder.with_file_name(format!("interval-{number}")), "").unwrap();
+        }
+    }
+}
+
+/// What is durable, by the calls so far: every write of a segment that a sync of it follows. The oldest and
+/// plainest reading of F7: the option must reach the file.
+#[cfg(target_os = "linux")]
+fn check_synced(calls: &[String], at: &str) -> usize {
+    let mut unsynced: Vec<&str> = Vec::new();
+    let mut found = 0;
+    for call in calls {
+        let mut words = call.split_whitespace();
+        let (name, file) = (words.next().unwrap(), words.next().unwrap_or_default());
+        match name {
+            "openat" if file.starts_with(at) => {
+                assert_eq!(unsynced, Vec::<&str>::new(), "before {file}: {calls:#?}");
+                found += 1;
+            }
+            // A new file counts once its folder is synced too.
+            "openat" if file.ends_with(".segment") => unsynced.extend([file, "store"]),
+            "pwrite64" if file.ends_with(".segment") => unsynced.push(file),
+            "fsync" | "fdatasync" => unsynced.retain(|unsynced| *unsynced != file),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn f07_f19_always_means_that_the_system_was_asked_before_every_answer() {
+    let parent = tempdir().unwrap();
+    let parent = parent.path().canonicalize().unwrap();
+    match traced("put with always", &parent.join("store"), &parent) {
+        Ok(calls) => assert_eq!(check_synced(&calls, "acknowledged-"), 10),
+        Err(why) => println!("skipped: {why}"),
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn f07_interval_means_that_the_system_is_asked_soon() {
+    let parent = tempdir().unwrap();
+    let parent = parent.path().canonicalize().unwrap();
+    match traced("put with interval", &parent.join("store"), &parent) {
+        Ok(calls) => assert_eq!(check_synced(&calls, "interval-"), 10),
+        Err(why) => println!("skipped: {why}"),
+    }
+}
+
+/// The two above can fail: without durability the same puts are answered before any sync.
+#[cfg(target_os = "linux")]
+#[test]
+fn f07_none_means_that_nobody_waits() {
+    let parent = tempdir().unwrap();
+    let parent = parent.path().canonicalize().unwrap();
+    let calls = match traced("put with none", &parent.join("store"), &parent) {
+        Ok(calls) => calls,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let waits = std::panic::catch_unwind(|| check_synced(&calls, "acknowledged-"));
+    assert!(waits.is_err(), "{calls:#?}");
 }

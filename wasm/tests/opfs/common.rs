@@ -54,6 +54,15 @@ pub(crate) async fn set_slot_bytes(name: &str, number: u32, bytes: &[u8]) {
     slot.close();
 }
 
+/// An empty folder of this name with whatever slots it has had: creating them is slow.
+pub(crate) async fn emptied(name: &str) -> Opfs {
+    let opfs = Opfs::open(name).await.unwrap();
+    for id in opfs.list().unwrap() {
+        opfs.remove(id).unwrap();
+    }
+    opfs
+}
+
 /// A valid header of a log segment: FORMAT.md, section 2.
 pub(crate) fn header(id: u64) -> Vec<u8> {
     let mut header = b"BITCASK\n\x01\0\x01\0\0\0\0\0\0\0\0\0".to_vec();
@@ -90,14 +99,16 @@ pub(crate) struct Patch {
 
 impl Patch {
     /// Replaces the method by a function of this body. It knows `original`, called like a function on
-    /// its arguments, `args`, the array of them, and `calls`, how often it was called before.
+    /// its arguments, `args`, the array of them, `calls`, how often it was called before, and `size()`, the
+    /// length of the file.
     pub(crate) fn new(method: &str, body: &str) -> Patch {
         let code = format!(
             "const all = FileSystemSyncAccessHandle.prototype, replaced = all.{method};
              let calls = 0;
-             const step = (original, args, calls) => {{ {body} }};
+             const step = (original, args, calls, size) => {{ {body} }};
              all.{method} = function (...args) {{
-                 return step((...args) => replaced.apply(this, args), args, calls++);
+                 return step((...args) => replaced.apply(this, args), args, calls++,
+                     () => this.getSize());
              }};
              return [() => {{ all.{method} = replaced; }}, () => calls];"
         );

@@ -67,7 +67,7 @@ async fn an_id_at_the_end_of_the_numbers() {
 }
 
 /// What the browsers do when the quota or the disk is full, and what a broken one might.
-const FAILING_WRITES: [(&str, ErrorKind); 6] = [
+pub(crate) const FAILING_WRITES: [(&str, ErrorKind); 6] = [
     ("throw new DOMException('full', 'QuotaExceededError');", ErrorKind::QuotaExceeded),
     ("return 0;", ErrorKind::QuotaExceeded),
     ("return original(args[0].subarray(0, 3), args[1]);", ErrorKind::QuotaExceeded),

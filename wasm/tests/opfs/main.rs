@@ -11,7 +11,11 @@
 
 mod common;
 mod damage;
+mod failing;
+mod image;
+mod life;
 mod pool;
+mod store;
 
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 

@@ -9,7 +9,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::common::{clear, create, fresh, header, ids, slot_bytes};
+use crate::common::{Patch, clear, create, fresh, header, ids, slot_bytes};
 
 const GROWTH: u64 = 256 * 1024;
 
@@ -43,23 +43,47 @@ async fn an_exhausted_pool_is_a_clear_error_and_prepare_tops_it_up() {
 }
 
 #[wasm_bindgen_test]
-async fn no_more_than_64_slots() {
+async fn no_more_than_64_slots_and_the_last_is_for_a_merge() {
     let opfs = fresh("limit").await;
-    for id in 1..=64 {
-        opfs.prepare().await.unwrap();
+    for id in 1..=63 {
+        assert_eq!(
+            opfs.prepare().await.unwrap(),
+            2.max(9_usize.saturating_sub(id as usize)).min(65 - id as usize)
+        );
         create(&opfs, id, b"");
     }
-    assert_eq!(opfs.prepare().await.unwrap(), 0);
+    assert_eq!(opfs.prepare().await.unwrap(), 1);
     assert_eq!(opfs.slots(), 64);
-    let error = opfs.create(SegmentId(65)).unwrap_err();
+    let error = opfs.create(SegmentId(64)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StorageFull);
+    opfs.merging(|| create(&opfs, 64, b""));
+    let error = opfs.merging(|| opfs.create(SegmentId(65))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+    assert_eq!(opfs.prepare().await.unwrap(), 0);
     opfs.remove(SegmentId(17)).unwrap();
+    assert_eq!(opfs.create(SegmentId(65)).unwrap_err().kind(), ErrorKind::StorageFull);
+    opfs.remove(SegmentId(18)).unwrap();
     create(&opfs, 65, b"");
     drop(opfs);
     let opfs = Opfs::open("limit").await.unwrap();
-    assert_eq!(ids(&opfs), (1..=16).chain(18..=65).collect::<Vec<_>>());
+    assert_eq!(ids(&opfs), (1..=16).chain(19..=65).collect::<Vec<_>>());
     drop(opfs);
     clear("limit").await;
+}
+
+#[wasm_bindgen_test]
+async fn a_new_slot_is_as_long_as_a_header() {
+    let opfs = fresh("zeros").await;
+    (1..=8).for_each(|id| drop(create(&opfs, id, b"")));
+    opfs.prepare().await.unwrap();
+    let full = "throw new DOMException('full', 'QuotaExceededError');";
+    let _growth = Patch::new("truncate", full);
+    let over = format!("if (args[1].at + args[0].length > 72) {full} return original(...args);");
+    let _full = Patch::new("write", &over);
+    let segment = opfs.create(SegmentId(9)).unwrap();
+    segment.truncate(0).unwrap();
+    segment.append(&[&header(9)]).unwrap();
+    assert!(segment.append(&[b"x"]).is_err());
 }
 
 #[wasm_bindgen_test]
@@ -161,7 +185,7 @@ async fn reopening_finds_everything() {
     let opfs = Opfs::open("reopen").await.unwrap();
     assert_eq!(ids(&opfs), [7, 8, 9], "those without a header never were");
     let len = |id| opfs.open(SegmentId(id)).unwrap().len();
-    assert_eq!((len(7), len(8), len(9)), (1072, GROWTH, 4 * GROWTH));
+    assert_eq!((len(7), len(8), len(9)), (1072, 72, 4 * GROWTH));
     let grown = opfs.open(SegmentId(9)).unwrap();
     let bytes = grown.read_at(72, grown.len() as usize - 72).unwrap();
     let (written, growth) = bytes.split_at(3 * GROWTH as usize);

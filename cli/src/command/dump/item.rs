@@ -1,6 +1,6 @@
 //! One line of a dump.
 
-use bitcask_core::{DumpItem, DumpKind, SegmentId};
+use bitcask::{DumpItem, DumpKind, SegmentId};
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 

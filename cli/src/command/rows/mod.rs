@@ -96,10 +96,10 @@ impl<R: BufRead> Rows<R> {
 /// What the store would refuse is a bad row, so that it is known before anything is written.
 fn within_limits(row: Row) -> Result<Row, String> {
     if row.key.is_empty() || row.key.len() > usize::from(u16::MAX) {
-        return Err(bitcask_core::Error::KeyLen(row.key.len()).to_string());
+        return Err(bitcask::Error::KeyLen(row.key.len()).to_string());
     }
     if u32::try_from(row.value.len()).is_err() {
-        return Err(bitcask_core::Error::ValueLen(row.value.len()).to_string());
+        return Err(bitcask::Error::ValueLen(row.value.len()).to_string());
     }
     Ok(row)
 }

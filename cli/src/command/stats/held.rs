@@ -86,7 +86,7 @@ impl Held {
             (unsealed_bytes, "dead in the active segment: `bitcask merge` gives it back"),
             (
                 tombstone_bytes,
-                "tombstones: they stay while older segments may hold what they delete",
+                "tombstones, which stay for as long as older segments hold what they delete",
             ),
             (
                 quarantined_bytes,
