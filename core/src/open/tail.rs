@@ -100,12 +100,7 @@ pub(super) fn read<G: Segment>(
                 continue;
             }
             Verdict::Damage(what) => return Err(Error::damaged(entry.id(), found.bad, what)),
-            Verdict::Whole => {
-                if !found.clean {
-                    report.cuts.extend(cut(entry, found.whole, found.len, found.why)?);
-                }
-                found.whole
-            }
+            Verdict::Whole => found.whole,
             // They are those of a segment that is missing, which was told.
             Verdict::Torn(RECORDS_MISSING) if !report.passed_over.is_empty() => found.whole,
             Verdict::Torn(why) => {
@@ -154,12 +149,18 @@ fn judge(found: &Walked, later: &[Walked]) -> Verdict {
     if found.bad < found.synced {
         return Verdict::Damage(found.why);
     }
-    match later.iter().find_map(|later| later.first) {
-        // No record is missing, so what stands at b is none that was lost: a seal that was being written, say.
-        Some(next) if next == found.sequence.saturating_add(1) => Verdict::Whole,
+    let next = later.iter().find_map(|later| later.first);
+    let follows_on = next == Some(found.sequence.saturating_add(1));
+    if follows_on {
+        // No record is missing, so what stands at b is none that was lost but a seal that was cut short.
+        return Verdict::Whole;
+    }
+    if !found.clean {
+        return Verdict::Torn(found.why);
+    }
+    match next {
         Some(_) => Verdict::Torn(RECORDS_MISSING),
-        None if found.clean => Verdict::Whole,
-        None => Verdict::Torn(found.why),
+        None => Verdict::Whole,
     }
 }
 

@@ -422,6 +422,7 @@ impl<S: Machine> Life<S> {
             }
             return Ok(());
         }
+        self.expired_may_be_there |= after.has_expired(self.now_ms);
         self.maybe.push(after.clone());
         if self.machine.is_off() {
             return Ok(());
