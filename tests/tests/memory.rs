@@ -1,6 +1,13 @@
 //! What a keydir takes, by a counting allocator: everything that a store has allocated, but for the bytes of its segments, divided
 //! by the number of keys. The goal for `hash` is at most 15 bytes a key, whatever the key's length.
 #![expect(unsafe_code, reason = "an allocator can only be counted by being one")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test: a panic is its way to say no, and numbers are small"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;

@@ -27,6 +27,10 @@ pub trait Machine: Storage + Clone {
     }
     /// Forgets that.
     fn forget_fired(&self) {}
+    /// Whether what fails is so bad that the store may refuse writes from then on. A full disk is not.
+    fn may_poison(&self) -> bool {
+        true
+    }
     /// Calls since the last power cut: those that change something, and those that look.
     fn calls(&self) -> (u64, u64) {
         (0, 0)
@@ -64,6 +68,10 @@ impl Machine for PowerCut {
 
     fn forget_fired(&self) {
         PowerCut::forget_fired(self);
+    }
+
+    fn may_poison(&self) -> bool {
+        PowerCut::may_poison(self)
     }
 
     fn calls(&self) -> (u64, u64) {
@@ -200,8 +208,11 @@ impl<S: Machine> Life<S> {
 
     pub(super) fn is_excused(&self, error: &Error) -> bool {
         let failed = self.machine.is_off() || self.machine.has_fired();
-        // A committed merge that was stopped poisons the store in words of damage; a bare one is a false alarm.
-        failed && matches!(error, Error::Io { .. } | Error::Poisoned(_))
+        match error {
+            Error::Io { .. } => failed,
+            Error::Poisoned(_) => failed && (self.machine.is_off() || self.machine.may_poison()),
+            _ => false,
+        }
     }
 
     fn step(&mut self, step: &Step) -> std::result::Result<(), String> {

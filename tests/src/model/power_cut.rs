@@ -205,6 +205,12 @@ impl PowerCut {
         lock(&self.disk).fired
     }
 
+    /// Whether more than room is wanting.
+    #[must_use]
+    pub fn may_poison(&self) -> bool {
+        !matches!(lock(&self.disk).fault, Fault::Full(..))
+    }
+
     /// Forgets that a call failed.
     pub fn forget_fired(&self) {
         lock(&self.disk).fired = false;

@@ -10,6 +10,7 @@
 //! ```
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::cast_possible_truncation,
     reason = "tests: a panic is their way to say no, and numbers are small"
@@ -25,7 +26,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bitcask_tests::model::Step;
 
 /// The seeds of a test that by default runs `count` of them.
-#[expect(clippy::disallowed_methods, reason = "how a person asks for one seed or for more of them")]
 fn seeds(count: u64) -> Range<u64> {
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;

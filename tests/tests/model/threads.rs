@@ -68,7 +68,7 @@ fn threads_agree(seed: u64, index: Index) {
     let options = Options::default()
         .index(index)
         .segment_bytes(1_000 + seed % 3_000)
-        .seal_on_roll(seed % 2 == 0);
+        .seal_on_roll(seed.is_multiple_of(2));
     let shared = Shared {
         store: Store::open(memory.clone(), options.clone()).unwrap(),
         seed,
