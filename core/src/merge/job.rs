@@ -23,6 +23,8 @@ const APPEND_BYTES: usize = 1 << 20;
 pub(super) struct Job<G> {
     inputs: Vec<Input<G>>,
     output: Arc<Entry<G>>,
+    /// Segments that were last looked through for expired records before this were worth it.
+    since_ms: u64,
     stage: Stage,
     /// Where each record of the output came from, in their order: what publishing repoints. `None` for tombstones.
     origins: Vec<Option<Origin>>,
@@ -68,6 +70,7 @@ impl<G: Segment> Job<G> {
     pub(super) fn begin<S: Storage<Segment = G>>(
         inner: &Inner<S>,
         entries: Vec<Arc<Entry<G>>>,
+        since_ms: u64,
     ) -> Result<Job<G>> {
         let id = inner.writer().take_id()?;
         let first = entries.first().map_or(1, |entry| entry.header.first);
@@ -89,6 +92,7 @@ impl<G: Segment> Job<G> {
             },
             inputs,
             output,
+            since_ms,
             stage: Stage::Copy { input: 0, offset: len64(HEADER_LEN) },
             origins: Vec::new(),
             expired: Vec::new(),
@@ -290,7 +294,8 @@ impl<G: Segment> Job<G> {
         self.flush()?;
         inner.wait_durable(inner.commit.appended())?;
         inner.seal(&self.output)?;
-        self.output.set_expiry_checked_ms(inner.storage.now_ms());
+        // Never before the time that the plan asked for: with a clock that goes back, the same would be planned for ever.
+        self.output.set_expiry_checked_ms(inner.storage.now_ms().max(self.since_ms));
         Ok(())
     }
 

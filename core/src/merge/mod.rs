@@ -242,7 +242,7 @@ impl<S: Storage> Inner<S> {
         let mut job = match merger.job.take() {
             Some(job) => job,
             None => match self.plan(policy, since_ms) {
-                Some(inputs) => Job::begin(self, inputs)?,
+                Some(inputs) => Job::begin(self, inputs, since_ms)?,
                 None => return Ok(MergeStep::Idle),
             },
         };

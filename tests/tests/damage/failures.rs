@@ -460,3 +460,26 @@ fn f20_a_clock_that_jumps_changes_no_order() {
         assert_eq!(get(&twin.store, "k").unwrap(), b"write 6");
     }
 }
+
+/// A merge looks through segments for what has expired, until it has looked at all of them since it began.
+#[test]
+fn f20_a_clock_that_goes_back_or_stands_still_keeps_no_merge_busy_for_ever() {
+    for goes_back in [false, true] {
+        for now_ms in [0, 1, 5000, u64::MAX] {
+            let guard = Guard::default();
+            guard.memory.set_now_ms(now_ms);
+            guard.faults.clock_goes_back.store(goes_back, std::sync::atomic::Ordering::Relaxed);
+            let store = Store::open(guard, Options::default().segment_bytes(256)).unwrap();
+            for number in 0..5 {
+                let options = WriteOptions::default().expires_at_ms(u64::MAX);
+                store.put_with(&[b'a' + number], &[0; 100], &options).unwrap();
+            }
+            let runs = store.merge(&MergePolicy::full(), &mut |_| Go::On).unwrap().runs;
+            let step = |_: &u32| {
+                store.merge_step(&MergePolicy::full(), u64::MAX).unwrap() != MergeStep::Idle
+            };
+            let steps = (0..100).take_while(step).count();
+            assert!(runs <= 5 && steps < 100, "at {now_ms}: {runs} runs, {steps} steps");
+        }
+    }
+}

@@ -27,6 +27,8 @@ pub(crate) struct Faults {
     /// The next sync fails.
     pub(crate) sync_fails: AtomicBool,
     pub(crate) syncs: AtomicU64,
+    /// Each look at the clock is a millisecond before the last one.
+    pub(crate) clock_goes_back: AtomicBool,
 }
 
 pub(crate) struct GuardSegment {
@@ -111,7 +113,11 @@ impl Storage for Guard {
     }
 
     fn now_ms(&self) -> u64 {
-        self.memory.now_ms()
+        let now_ms = self.memory.now_ms();
+        if self.faults.clock_goes_back.load(Ordering::Relaxed) {
+            self.memory.set_now_ms(now_ms.saturating_sub(1));
+        }
+        now_ms
     }
 
     fn random(&self) -> u64 {
