@@ -1,5 +1,7 @@
 //! [`Batch`]: several writes that count all together or not at all.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::format::{KEY_LEN_MAX, VALUE_LEN_MAX, len64};
 
@@ -31,9 +33,19 @@ pub(crate) struct Operation<'a> {
     /// `None` deletes.
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) expires_at_ms: Option<u64>,
+    /// The same batch has another operation on this key.
+    pub(crate) repeats: bool,
 }
 
-impl Operation<'_> {
+impl<'a> Operation<'a> {
+    pub(crate) fn put(key: &'a [u8], value: &'a [u8], expires_at_ms: Option<u64>) -> Operation<'a> {
+        Operation { key, value: Some(value), expires_at_ms, repeats: false }
+    }
+
+    pub(crate) fn delete(key: &'a [u8]) -> Operation<'a> {
+        Operation { key, value: None, expires_at_ms: None, repeats: false }
+    }
+
     /// Refuses what the format cannot hold.
     pub(crate) fn check(&self) -> Result<()> {
         if self.key.is_empty() || KEY_LEN_MAX < self.key.len() {
@@ -59,7 +71,7 @@ impl Batch {
     ///
     /// [`Error::KeyLen`], [`Error::ValueLen`]; the batch is as it was.
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<&mut Batch> {
-        self.add(Operation { key, value: Some(value), expires_at_ms: None })
+        self.add(Operation::put(key, value, None))
     }
 
     /// Adds a put that counts as deleted from `at_ms` on, in milliseconds since 1970.
@@ -68,7 +80,7 @@ impl Batch {
     ///
     /// As [`Batch::put`].
     pub fn put_expiring(&mut self, key: &[u8], value: &[u8], at_ms: u64) -> Result<&mut Batch> {
-        self.add(Operation { key, value: Some(value), expires_at_ms: Some(at_ms) })
+        self.add(Operation::put(key, value, Some(at_ms)))
     }
 
     /// Adds a delete. Nothing is written for a key that is not there.
@@ -77,7 +89,7 @@ impl Batch {
     ///
     /// [`Error::KeyLen`]; the batch is as it was.
     pub fn delete(&mut self, key: &[u8]) -> Result<&mut Batch> {
-        self.add(Operation { key, value: None, expires_at_ms: None })
+        self.add(Operation::delete(key))
     }
 
     fn add(&mut self, operation: Operation<'_>) -> Result<&mut Batch> {
@@ -118,7 +130,23 @@ impl Batch {
     }
 
     pub(crate) fn operations(&self) -> Vec<Operation<'_>> {
-        self.operations.iter().filter_map(|place| self.operation(place)).collect()
+        let mut operations: Vec<Operation<'_>> =
+            self.operations.iter().filter_map(|place| self.operation(place)).collect();
+        // Few batches write a key twice, and only those pay for it.
+        let mut keys: Vec<&[u8]> = operations.iter().map(|operation| operation.key).collect();
+        keys.sort_unstable();
+        let repeated: BTreeSet<&[u8]> = keys
+            .iter()
+            .zip(keys.iter().skip(1))
+            .filter(|(key, next)| key == next)
+            .map(|(key, _)| *key)
+            .collect();
+        if !repeated.is_empty() {
+            for operation in &mut operations {
+                operation.repeats = repeated.contains(operation.key);
+            }
+        }
+        operations
     }
 
     fn operation(&self, place: &Place) -> Option<Operation<'_>> {
@@ -127,6 +155,6 @@ impl Batch {
             Some(len) => Some(rest.get(..len)?),
             None => None,
         };
-        Some(Operation { key, value, expires_at_ms: place.expires_at_ms })
+        Some(Operation { key, value, expires_at_ms: place.expires_at_ms, repeats: false })
     }
 }

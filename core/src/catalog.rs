@@ -49,6 +49,7 @@ pub(crate) struct Entry<G> {
     /// The number of its last record, marks included.
     sequence: AtomicU64,
     tally: Mutex<Tally>,
+    first_read: AtomicU64,
     live_records: AtomicU64,
     live_bytes: AtomicU64,
     /// While a merge reads this segment: records from here on were not looked at yet. Else `u64::MAX`.
@@ -70,6 +71,7 @@ impl<G: Segment> Entry<G> {
             synced: AtomicU64::new(end),
             sequence: AtomicU64::new(0),
             tally: Mutex::default(),
+            first_read: AtomicU64::new(FIRST_READ_LEN_MAX),
             live_records: AtomicU64::new(0),
             live_bytes: AtomicU64::new(0),
             merge_cursor: AtomicU64::new(u64::MAX),
@@ -125,7 +127,16 @@ impl<G: Segment> Entry<G> {
     }
 
     pub(crate) fn set_tally(&self, tally: Tally) {
+        let usual = tally.record_bytes.checked_div(tally.records).unwrap_or(0).saturating_mul(2);
+        self.first_read
+            .store(usual.clamp(FIRST_READ_LEN_MIN, FIRST_READ_LEN_MAX), Ordering::Relaxed);
         *self.tally.lock().unwrap_or_else(PoisonError::into_inner) = tally;
+    }
+
+    /// Bytes to read first of a record whose length is not known: twice the usual record, so that one read is nearly always
+    /// enough.
+    pub(crate) fn first_read_len(&self) -> u64 {
+        self.first_read.load(Ordering::Relaxed)
     }
 
     pub(crate) fn live_bytes(&self) -> u64 {
@@ -191,6 +202,11 @@ fn code(state: SegmentState) -> u8 {
         SegmentState::Retired => 4,
     }
 }
+
+/// Bounds of the first read of a record. Where a segment is mapped a read costs nothing; elsewhere a call costs more than
+/// some hundred bytes, but bytes have to be copied.
+const FIRST_READ_LEN_MIN: u64 = 256;
+const FIRST_READ_LEN_MAX: u64 = 4096;
 
 /// All open segments by slot.
 pub(crate) type Slots<G> = Vec<Option<Arc<Entry<G>>>>;

@@ -12,10 +12,6 @@ use crate::format::{Head, Record, len_in_memory, len64};
 use crate::keydir::{Candidates, Key, Keydir, Location};
 use crate::segment::Segment;
 
-/// Bytes of the first read of a record: most records and nearly every head fit. Where a segment is mapped
-/// this costs nothing; elsewhere a call costs more than the bytes.
-const FIRST_READ_LEN: u64 = 2048;
-
 /// Reads the record at an offset that the keydir or a hint names.
 ///
 /// # Errors
@@ -24,7 +20,7 @@ const FIRST_READ_LEN: u64 = 2048;
 pub(crate) fn record_at<G: Segment>(entry: &Entry<G>, offset: u64, depth: Depth) -> Result<Record> {
     let (id, seed) = (entry.id(), entry.header.seed);
     let left = entry.end().saturating_sub(offset);
-    let mut bytes = read(entry, offset, left.min(FIRST_READ_LEN))?;
+    let mut bytes = read(entry, offset, left.min(entry.first_read_len()))?;
     let head = Head::decode_unchecked(&bytes)
         .ok_or_else(|| Error::damaged(id, offset, "there is no record where one should stand"))?;
     let wanted = match depth {

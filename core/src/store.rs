@@ -174,7 +174,7 @@ impl<S: Storage> Store<S> {
     ///
     /// As [`Store::put`].
     pub fn put_with(&self, key: &[u8], value: &[u8], options: &WriteOptions) -> Result<u64> {
-        let put = Operation { key, value: Some(value), expires_at_ms: options.expires_at_ms };
+        let put = Operation::put(key, value, options.expires_at_ms);
         match self.conditionally(put, options, |_| true)? {
             Conditional::Done(sequence) => Ok(sequence),
             Conditional::Differs(version) => Ok(version.unwrap_or_default()),
@@ -196,7 +196,7 @@ impl<S: Storage> Store<S> {
     ///
     /// As [`Store::put`].
     pub fn delete_with(&self, key: &[u8], options: &WriteOptions) -> Result<bool> {
-        let delete = Operation { key, value: None, expires_at_ms: None };
+        let delete = Operation::delete(key);
         let deleted = self.conditionally(delete, options, |version| version.is_some())?;
         Ok(matches!(deleted, Conditional::Done(_)))
     }
@@ -212,7 +212,7 @@ impl<S: Storage> Store<S> {
         value: &[u8],
         options: &WriteOptions,
     ) -> Result<Conditional> {
-        let put = Operation { key, value: Some(value), expires_at_ms: options.expires_at_ms };
+        let put = Operation::put(key, value, options.expires_at_ms);
         self.conditionally(put, options, |version| version.is_none())
     }
 
@@ -228,7 +228,7 @@ impl<S: Storage> Store<S> {
         value: &[u8],
         options: &WriteOptions,
     ) -> Result<Conditional> {
-        let put = Operation { key, value: Some(value), expires_at_ms: options.expires_at_ms };
+        let put = Operation::put(key, value, options.expires_at_ms);
         self.conditionally(put, options, |there| there == Some(version))
     }
 
@@ -243,7 +243,7 @@ impl<S: Storage> Store<S> {
         version: u64,
         options: &WriteOptions,
     ) -> Result<Conditional> {
-        let delete = Operation { key, value: None, expires_at_ms: None };
+        let delete = Operation::delete(key);
         self.conditionally(delete, options, |there| there == Some(version))
     }
 

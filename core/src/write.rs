@@ -65,16 +65,21 @@ impl<S: Storage> Inner<S> {
         operations: Vec<Operation<'a>>,
     ) -> Result<Vec<WithOld<'a, S::Segment>>> {
         let mut found = Vec::with_capacity(operations.len());
-        // Whether the key is there after what was decided so far.
+        // Whether a key that comes again is there after what was decided so far.
         let mut there: BTreeMap<&[u8], bool> = BTreeMap::new();
         for operation in operations {
-            let earlier = there.get(operation.key).copied();
+            let earlier = match operation.repeats {
+                true => there.get(operation.key).copied(),
+                false => None,
+            };
             let old = match earlier {
                 Some(_) => None,
                 None => self.find(operation.key, Depth::Heads)?,
             };
             let is_there = earlier.unwrap_or(old.is_some());
-            there.insert(operation.key, operation.value.is_some());
+            if operation.repeats {
+                there.insert(operation.key, operation.value.is_some());
+            }
             if is_there || operation.value.is_some() {
                 found.push((operation, old));
             }
@@ -240,7 +245,7 @@ impl<S: Storage> Inner<S> {
         writer.buffer.clear();
         for (number, (operation, _)) in operations.iter().enumerate() {
             sequence = sequence.checked_add(1).ok_or(Error::Limit("sequence numbers"))?;
-            let Operation { key, value, expires_at_ms } = *operation;
+            let Operation { key, value, expires_at_ms, .. } = *operation;
             let value_bytes = value.unwrap_or_default();
             let head = Head {
                 kind: if value.is_some() { Kind::Put } else { Kind::Tombstone },
@@ -279,7 +284,9 @@ impl<S: Storage> Inner<S> {
         operations: &[WithOld<'_, S::Segment>],
     ) -> Result<u64> {
         let value = large_value(operations).unwrap_or_default();
-        append_or_undo(active, &[&writer.buffer, value]).map_err(|failed| match failed {
+        let parts: [&[u8]; 2] = [&writer.buffer, value];
+        let parts = if value.is_empty() { &parts[..1] } else { &parts[..] };
+        append_or_undo(active, parts).map_err(|failed| match failed {
             AppendFailed::Undone(error) => error,
             AppendFailed::Torn(error) => self.poisoned_by(error),
         })?;
@@ -299,7 +306,8 @@ impl<S: Storage> Inner<S> {
         for ((offset, head), (operation, old)) in heads.iter().zip(operations) {
             let key = self.keydir.key(operation.key);
             let at = Location { slot: active.slot, offset: low32(*offset) };
-            let old = match written.get(operation.key) {
+            let again = if operation.repeats { written.get(operation.key) } else { None };
+            let old = match again {
                 Some((at, head)) => Some((*at, *head, Arc::clone(active))),
                 None => old.as_ref().map(|old| (old.at, old.record.head, Arc::clone(&old.entry))),
             };
@@ -325,7 +333,7 @@ impl<S: Storage> Inner<S> {
             if let Some((from, old_head, entry)) = old {
                 entry.record_dies(u64::from(from.offset), old_head.record_len());
             }
-            if 1 < operations.len() {
+            if operation.repeats {
                 written.insert(operation.key, (at, *head));
             }
         }

@@ -15,7 +15,7 @@ use super::map::map;
 use super::{Access, Shared};
 
 /// Parts are gathered up to this size, so that a record is one write and a long value is not copied.
-const GATHER_BYTES: usize = 64 << 10;
+const GATHER_BYTES: usize = 16 << 10;
 
 /// One segment of a [`Disk`](super::Disk).
 ///

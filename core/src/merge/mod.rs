@@ -14,6 +14,9 @@ use crate::segment::{Segment, SegmentId, Storage};
 use crate::store::{Inner, Store};
 use job::Job;
 
+/// How long steps leave a segment alone that they looked through for expired records, else they would never be idle.
+const EXPIRY_PAUSE_MS: u64 = 60 * 60 * 1000;
+
 /// Which segments are worth merging.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -25,7 +28,8 @@ pub struct MergePolicy {
     pub small_ratio: f64,
     /// How many neighbouring small segments are worth joining for that alone.
     pub small_run: usize,
-    /// Whether segments with records that may have expired are looked through.
+    /// Whether segments with records that may have expired are looked through: by [`Store::merge`] always, by
+    /// [`Store::merge_step`] once an hour.
     pub expired: bool,
 }
 
@@ -174,7 +178,9 @@ impl<S: Storage> Store<S> {
     /// `Io`: the merge was given up and its output removed; a later call begins again.
     pub fn merge_step(&self, policy: &MergePolicy, budget_bytes: u64) -> Result<MergeStep> {
         let now_ms = self.inner().storage.now_ms();
-        self.inner().merge_step(policy, budget_bytes, now_ms)
+        // Never 0, which says that a segment was not looked through yet.
+        let since_ms = now_ms.saturating_sub(EXPIRY_PAUSE_MS).max(1);
+        self.inner().merge_step(policy, budget_bytes, since_ms)
     }
 
     /// Merges until the policy finds nothing more worth merging.
@@ -224,7 +230,7 @@ impl<S: Storage> Inner<S> {
         &self,
         policy: &MergePolicy,
         budget_bytes: u64,
-        now_ms: u64,
+        since_ms: u64,
     ) -> Result<MergeStep> {
         if !self.options.writes() {
             return Err(Error::ReadOnly);
@@ -235,7 +241,7 @@ impl<S: Storage> Inner<S> {
         let mut merger = self.merger();
         let mut job = match merger.job.take() {
             Some(job) => job,
-            None => match self.plan(policy, now_ms) {
+            None => match self.plan(policy, since_ms) {
                 Some(inputs) => Job::begin(self, inputs)?,
                 None => return Ok(MergeStep::Idle),
             },

@@ -118,8 +118,18 @@ pub(crate) struct Writer {
     pub(crate) header: Header,
     pub(crate) bytes: Vec<u8>,
     pub(crate) sequence: u64,
-    /// Of every put and tombstone: flags without skip, offset, length, sequence, key.
-    hints: Vec<(u8, u64, u64, u64, Vec<u8>)>,
+    pub(crate) hints: Vec<Hint>,
+}
+
+/// What a hint says of a put or tombstone.
+#[derive(Clone)]
+pub(crate) struct Hint {
+    /// Without that of a skip.
+    pub(crate) flags: u8,
+    pub(crate) at: u64,
+    pub(crate) len: u64,
+    pub(crate) sequence: u64,
+    pub(crate) key: Vec<u8>,
 }
 
 impl Writer {
@@ -148,7 +158,8 @@ impl Writer {
             let flags = u8::from(fields.kind == TOMBSTONE)
                 | if fields.expires_at_ms.is_some() { 2 } else { 0 };
             let (at, len) = (self.len(), bytes.len() as u64);
-            self.hints.push((flags, at, len, fields.sequence, fields.key.clone()));
+            let (sequence, key) = (fields.sequence, fields.key.clone());
+            self.hints.push(Hint { flags, at, len, sequence, key });
         }
         self.bytes.extend(bytes);
         self
@@ -184,30 +195,35 @@ impl Writer {
     }
 
     pub(crate) fn seal_value(&self) -> Vec<u8> {
-        let tombstones = self.hints.iter().filter(|hint| hint.0 & 1 == 1).count() as u64;
-        let minimum = self.hints.first().map_or(0, |hint| hint.3);
-        let maximum = self.hints.last().map_or(0, |hint| hint.3);
-        let mut value = Vec::new();
-        for field in [1, self.hints.len() as u64, tombstones, minimum, maximum] {
-            value.extend(field.to_le_bytes());
-        }
-        let (mut end, mut before) = (72, minimum);
-        for (flags, at, len, sequence, key) in &self.hints {
-            let skip = at - end;
-            value.push(flags | if 0 < skip { 4 } else { 0 });
-            if 0 < skip {
-                varint(&mut value, skip);
-            }
-            varint(&mut value, *len);
-            varint(&mut value, sequence - before);
-            varint(&mut value, key.len() as u64);
-            value.extend(key);
-            (end, before) = (at + len, *sequence);
-        }
-        value.extend(self.len().to_le_bytes());
-        value.extend(b"SEALED\r\n");
-        value
+        seal_value(&self.hints, self.len())
     }
+}
+
+/// The value of a seal at this offset.
+pub(crate) fn seal_value(hints: &[Hint], offset: u64) -> Vec<u8> {
+    let tombstones = hints.iter().filter(|hint| hint.flags & 1 == 1).count() as u64;
+    let minimum = hints.first().map_or(0, |hint| hint.sequence);
+    let maximum = hints.last().map_or(0, |hint| hint.sequence);
+    let mut value = Vec::new();
+    for field in [1, hints.len() as u64, tombstones, minimum, maximum] {
+        value.extend(field.to_le_bytes());
+    }
+    let (mut end, mut before) = (72, minimum);
+    for hint in hints {
+        let skip = hint.at.saturating_sub(end);
+        value.push(hint.flags | if 0 < skip { 4 } else { 0 });
+        if 0 < skip {
+            varint(&mut value, skip);
+        }
+        varint(&mut value, hint.len);
+        varint(&mut value, hint.sequence.wrapping_sub(before));
+        varint(&mut value, hint.key.len() as u64);
+        value.extend(&hint.key);
+        (end, before) = (hint.at.wrapping_add(hint.len), hint.sequence);
+    }
+    value.extend(offset.to_le_bytes());
+    value.extend(b"SEALED\r\n");
+    value
 }
 
 pub(crate) fn varint(out: &mut Vec<u8>, mut value: u64) {

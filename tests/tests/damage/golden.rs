@@ -103,8 +103,8 @@ fn all_sorts() -> Made {
     twin.store.put(&[0, 0], &[0; 100]).unwrap();
     twin.store.put(&[255; 1000], b"a long key").unwrap();
     twin.put("long value", "abc ".repeat(1500));
-    twin.put("the empty segment", &twin.memory.image()[&SegmentId(2)].clone());
-    twin.put("this very segment", &twin.memory.image()[&SegmentId(1)].clone());
+    twin.put("the empty segment", twin.memory.image()[&SegmentId(2)].clone());
+    twin.put("this very segment", twin.memory.image()[&SegmentId(1)].clone());
     twin.store.close().unwrap();
     twin.made("all sorts of keys and values")
 }

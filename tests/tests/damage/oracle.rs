@@ -12,7 +12,6 @@ pub(crate) struct Record {
     pub(crate) bytes: Range<u64>,
     /// End of the part that the head checksum covers.
     pub(crate) head_end: u64,
-    pub(crate) sequence: u64,
     pub(crate) batch: bool,
     pub(crate) synced: Option<u64>,
     /// `None`: a mark.
@@ -47,10 +46,9 @@ fn layout(memory: &Memory, id: SegmentId) -> Layout {
     let mut found = Layout { id, is_merge, first: 0, last: 0, records, seal, has_keys: false };
     let mut each = |item: bitcask_core::DumpItem| {
         let bytes = item.offset..item.offset + item.len;
-        let mark = |sequence, synced| Record {
+        let mark = |synced| Record {
             bytes: bytes.clone(),
             head_end: bytes.end,
-            sequence,
             batch: false,
             synced,
             key: None,
@@ -61,20 +59,20 @@ fn layout(memory: &Memory, id: SegmentId) -> Layout {
                 (found.is_merge, found.first, found.last) =
                     (is_merge, first_position, last_position);
             }
-            DumpKind::Put { key, value, sequence, batch, expires_at_ms, synced } => {
+            DumpKind::Put { key, value, batch, expires_at_ms, synced, .. } => {
                 found.records.push(Record {
                     head_end: bytes.end - value.len() as u64,
                     batch,
                     key: Some(key.to_vec()),
                     value: Some((value.to_vec(), expires_at_ms)),
-                    ..mark(sequence, synced)
+                    ..mark(synced)
                 });
             }
-            DumpKind::Tombstone { key, sequence, batch, synced } => {
+            DumpKind::Tombstone { key, batch, synced, .. } => {
                 let key = Some(key.to_vec());
-                found.records.push(Record { batch, key, ..mark(sequence, synced) });
+                found.records.push(Record { batch, key, ..mark(synced) });
             }
-            DumpKind::Mark { sequence, synced } => found.records.push(mark(sequence, Some(synced))),
+            DumpKind::Mark { synced, .. } => found.records.push(mark(Some(synced))),
             DumpKind::Seal { hashed, .. } => {
                 (found.seal, found.has_keys) = (Some(bytes), !hashed);
             }

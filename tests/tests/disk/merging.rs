@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use bitcask::{AutoMerge, Db, MergePolicy};
+use bitcask::{AutoMerge, Db, MergePolicy, MergeStep, WriteOptions};
+use bitcask_core::Storage;
 use tempfile::tempdir;
 
 use crate::wait::wait_until;
@@ -109,4 +110,30 @@ fn f23_merging_keeps_to_its_budget() {
     println!("{rate:.0} bytes per second");
     assert!(rate <= 1.1 * BYTES_PER_SECOND as f64, "{read} bytes in {seconds} s");
     assert!(0.3 * BYTES_PER_SECOND as f64 <= rate, "{read} bytes in {seconds} s");
+}
+
+/// What has expired goes, what has not is looked through once and then left alone: merging by steps comes to an end,
+/// though the clock goes on.
+#[test]
+fn f23_looking_for_what_has_expired_comes_to_an_end() {
+    let folder = tempdir().unwrap();
+    let options = Db::options().segment_bytes(4096).background(false);
+    let db = options.open(folder.path()).unwrap();
+    let now_ms = db.storage().now_ms();
+    for key in 0..40_u32 {
+        let at_ms = if key % 4 == 0 { now_ms } else { now_ms + 1_000_000_000 };
+        let expiring = WriteOptions::default().expires_at_ms(at_ms);
+        db.put_with(&key.to_be_bytes(), &value(key), &expiring).unwrap();
+    }
+    db.close().unwrap();
+    drop(db);
+    let db = options.open(folder.path()).unwrap();
+    let steps = (0..1000).take_while(|_| {
+        // The clock of the next step is a later one.
+        let before_ms = db.storage().now_ms();
+        wait_until("a millisecond is over", || before_ms < db.storage().now_ms());
+        db.merge_step(&MergePolicy::full(), u64::MAX).unwrap() != MergeStep::Idle
+    });
+    assert!(steps.count() < 100, "it does not come to an end");
+    assert_eq!(db.len(), 30);
 }

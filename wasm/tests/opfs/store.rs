@@ -6,7 +6,7 @@ use bitcask_core::{Error, MergePolicy, MergeStep, Options, Range, Store};
 use bitcask_wasm::{OpenError, Opfs};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::common::{Patch, clear, emptied, fresh, ids, slot_bytes};
+use crate::common::{Patch, clear, emptied, fresh, ids, seeds, slot_bytes};
 use crate::life::{Clock, Life};
 
 async fn open(name: &str, options: Options) -> Store<Opfs> {
@@ -74,7 +74,7 @@ fn end(life: &Life<Opfs>, store: &Store<Opfs>) -> bool {
 
 #[wasm_bindgen_test]
 async fn random_lives_agree_with_a_map() {
-    for seed in 0..8 {
+    for seed in seeds(0, 6) {
         let bytes_cut = live("lives", seed, 70).await;
         assert_eq!(bytes_cut, 0, "seed {seed}: nothing was torn");
     }
@@ -85,12 +85,12 @@ async fn stale_bytes_of_reused_slots_never_replay() {
     // As if a crash came before every cut of a removal: its zeros are there, and all records behind them.
     let lost_cuts = "if (args[0] > 72) return original(...args);";
     let mut bytes_cut = 0;
-    for seed in 100..104 {
+    for seed in seeds(100, 3) {
         let patch = Patch::new("truncate", lost_cuts);
         bytes_cut += live("stale-lives", seed, 70).await;
         drop(patch);
     }
-    assert!(1000 < bytes_cut, "{bytes_cut}: there were no stale bytes to be found");
+    assert_ne!(bytes_cut, 0, "there were no stale bytes to be found");
 }
 
 #[wasm_bindgen_test]
@@ -98,7 +98,7 @@ async fn each_slot_is_used_many_times() {
     let options = || Options::default().segment_bytes(2000);
     let store = Store::open(fresh("write-heavy").await, options()).unwrap();
     let mut merged = 0;
-    for round in 0_u32..1500 {
+    for round in 0_u32..800 {
         let key = format!("key {}", round % 10);
         store.put(key.as_bytes(), &round.to_le_bytes().repeat(30)).unwrap();
         store.storage().prepare().await.unwrap();
@@ -109,13 +109,13 @@ async fn each_slot_is_used_many_times() {
             assert_ne!(step, MergeStep::Idle);
         }
     }
-    // 1,500 records of some 150 bytes in segments of 2,000: more than 100 rolls.
-    assert!(20 < merged, "{merged} merges");
+    // 800 records of some 150 bytes in segments of 2,000: more than 60 rolls.
+    assert!(10 < merged, "{merged} merges");
     assert!(store.storage().slots() <= 10, "{} slots", store.storage().slots());
     drop(store);
     let store = open("write-heavy", options()).await;
     assert_eq!(store.len(), 10);
-    for round in 1490_u32..1500 {
+    for round in 790_u32..800 {
         let key = format!("key {}", round % 10);
         assert_eq!(store.get(key.as_bytes()).unwrap().unwrap(), round.to_le_bytes().repeat(30));
     }
