@@ -60,7 +60,10 @@ def read_segments(segments: list) -> Store:
 
 
 def recover(store: Store, tail: list, numbers: Numbers) -> None:
-    """Section 6. The first segment of the tail that does not end cleanly decides; a clean one is applied, and the next walked."""
+    """Section 6. The first segment of the tail that does not end cleanly decides; a clean one is applied, and the next walked.
+
+    A clean one has no unsound bytes behind its records, or such that the next record follows on: then no record is missing.
+    """
     for index, segment in enumerate(tail):
         later = tail[index + 1 :]
         walk = segment.walk(numbers)
@@ -70,11 +73,17 @@ def recover(store: Store, tail: list, numbers: Numbers) -> None:
         if vouched:
             raise Damage(segment.name, walk.bad, f"{walk.at}, but a later record says that this was durable")
         apply(store, segment, walk.records)
-        if not walk.clean:
+        if not (walk.clean or (walk.may_be_a_seal and follows_on(later, numbers))):
             store.verdict = "torn"
             store.torn.append((segment.name, walk.cut, len(segment.data) - walk.cut, walk.at))
             store.torn += [(s.name, HEADER_SIZE, len(s.data) - HEADER_SIZE, "behind a torn record") for s in later]
             return
+
+
+def follows_on(later: list, numbers: Numbers) -> bool:
+    """Whether the first valid record of these segments has the next number. (A mark vouches for what is before it, so is not asked about here.)"""
+    record = next((r for s in later for r in s.valid_records()), None)
+    return record is not None and record.sequence == numbers.last + 1
 
 
 def apply(store: Store, segment: Segment, records: list) -> None:
@@ -120,24 +129,28 @@ def choose_segments(segments: list) -> list:
         else:
             chain.append(x)
     chain.sort(key=lambda s: (s.first, s.id))
-    expect_tiling(chain, [error for _, error in wrong])
+    expect_tiling(chain, [error for _, error in wrong], max(known, key=lambda s: s.last, default=None))
     for segment, error in wrong if not chain else []:
         if any(segment.data[HEADER_SIZE:]):
             raise error
     return chain
 
 
-def expect_tiling(chain: list, wrong: list) -> None:
-    """Rules 5 and 6: the positions are 1, 2, … n; where one is missing, a file whose header is wrong was it."""
+def expect_tiling(chain: list, wrong: list, furthest: Segment | None) -> None:
+    """Rules 5 and 6: the positions are 1, 2, … n, where `furthest` names n; where one is missing, a file whose header is wrong was it."""
+
+    def missing(segment: Segment, offset: int, first: int, last: int) -> StoreError:
+        return wrong[0] if wrong else MissingSegment(segment.name, offset, f"no segment for log positions {first} to {last}")
+
     position = 1
     for segment in chain:
         if segment.first > position:
-            if wrong:
-                raise wrong[0]
-            raise MissingSegment(segment.name, 48, f"no segment for log positions {position} to {segment.first - 1}")
+            raise missing(segment, 48, position, segment.first - 1)
         if segment.first < position:
             raise Damage(segment.name, 48, f"log position {segment.first} is stood for twice")
         position = segment.last + 1
+    if furthest and furthest.last >= position:
+        raise missing(furthest, 56, position, furthest.last)
 
 
 def lines(store: Store) -> list:

@@ -128,13 +128,17 @@ def is_allowed(record: Record) -> bool:
 
 @dataclass
 class Walk:
-    """A walk from the header to the first offset `bad` where no record follows; whole batches only, the last ends at `cut`."""
+    """A walk from the header to the first offset `bad` where no record follows; whole batches only, the last ends at `cut`.
+
+    `clean`: nothing but zeros is at `bad`. `may_be_a_seal`: what is there is no record and ends no batch, so perhaps a seal that was cut short.
+    """
 
     records: list
     bad: int
     at: str
     cut: int
     clean: bool
+    may_be_a_seal: bool = False
     seal: Record | None = None
 
 
@@ -198,10 +202,10 @@ class Segment:
             if not record.flags & BATCH:
                 cut, whole = offset, len(records)
         if not at:
-            return Walk(records, offset, "seal", cut, True, record)
+            return Walk(records, offset, "seal", cut, True, seal=record)
         silent = not any(self.data[offset:])
         at = NO_BATCH_END if silent and cut < offset else at
-        return Walk(records[:whole], offset, at, cut, silent and cut == offset)
+        return Walk(records[:whole], offset, at, cut, silent and cut == offset, isinstance(record, str) and cut == offset)
 
     def misplaced(self, record: Record, numbers: Numbers, in_batch: bool) -> str:
         """What is wrong with a valid record at this place of its segment; empty if nothing is."""

@@ -113,6 +113,36 @@ def no_batch_end(w, offsets):
     w.put(b"e", batch=True)
 
 
+def seal_cut(length, zeros=0):
+    """The first `length` bytes of the seal came to the disk (a negative one: all but so many), and then so many zeros."""
+
+    def damage(w, offsets):
+        bad = w.seal()
+        del w.data[bad + length if length > 0 else len(w.data) + length :]
+        w.data += bytes(zeros)
+        return bad
+
+    return damage
+
+
+def seal_flipped(at):
+    """The whole seal, with one bit changed `at` bytes into it (or before its end)."""
+
+    def damage(w, offsets):
+        bad = w.seal()
+        w.data[:] = flipped(w.data, bad + at if at >= 0 else len(w.data) + at)
+        return bad
+
+    return damage
+
+
+def seal_without_its_first_sector(w, offsets):
+    """Zeros where the seal's head should be, and the rest of it behind them."""
+    bad = w.seal()
+    w.data[bad : bad + 30] = bytes(30)
+    return bad
+
+
 def nothing(w, offsets):
     """No damage."""
 
@@ -139,7 +169,7 @@ def last(damage, vouched=False):
 
 
 def earlier(damage, vouched=False, reported_in_next=False, skipped=0):
-    """A record follows in a later segment. `skipped`: by how much its number is not the next."""
+    """A record follows in a later segment. `skipped`: by how much its number is not the next after the last that was written."""
     w = log(damage)
     later = SegmentWriter(2, sequence=w.sequence + skipped)
     later.put(b"z", synced=72 if vouched else None)
@@ -170,6 +200,7 @@ def sealed(at, vouched, later_record=True):
 UN_LAST, UN_EARLIER = "un-sealed, last", "un-sealed, earlier"
 IN_BODY = 24 + 1 + 3
 ANYTHING = [nothing, raised, zeros_behind, zeros_inside, too_long, HEAD, BODY, no_batch_end, number(1), lower_mark, cut_record, cut_short]
+ANYTHING += [seal_cut(9), seal_cut(-1), seal_cut(-1, zeros=9), seal_flipped(9), seal_flipped(-9), seal_without_its_first_sector]
 
 # Each row of the table: the stores that show it, each with the segment and the offset that must be named.
 CASES = {
@@ -189,12 +220,20 @@ CASES = {
     + [last(batch_sealed), last(batch_sealed, vouched=True), last(then_sealed(HEAD), vouched=True)],
     (UN_EARLIER, "end of file, next record follows on", "no"): [earlier(nothing), earlier(raised)],
     (UN_EARLIER, "zeros only, next record follows on", "no"): [earlier(zeros_behind)],
-    (UN_EARLIER, "head checksum wrong", "no"): [earlier(HEAD)],
-    (UN_EARLIER, "head right, body checksum wrong", "no"): [earlier(BODY)],
-    (UN_EARLIER, "record runs past the end of the file", "no"): [earlier(cut_short), earlier(too_long)],
-    (UN_EARLIER, "batch without its end", "no"): [earlier(no_batch_end)],
+    (UN_EARLIER, "head checksum wrong, next record does not follow on", "no"): [earlier(HEAD)]
+    + [earlier(seal_flipped(9), skipped=skipped) for skipped in (1, -1, 2**32)],
+    (UN_EARLIER, "head right, body checksum wrong, next record does not follow on", "no"): [earlier(BODY)]
+    + [earlier(seal_flipped(-9), skipped=skipped) for skipped in (1, -1, 2**32)],
+    (UN_EARLIER, "record runs past the end of the file, next record does not follow on", "no"): [earlier(cut_short), earlier(too_long)]
+    + [earlier(seal_cut(-1), skipped=skipped) for skipped in (1, -1, 2**32)],
+    (UN_EARLIER, "batch without its end, next record does not follow on", "no"): [earlier(no_batch_end), earlier(no_batch_end, skipped=1)],
     (UN_EARLIER, "end of file, next record does not follow on", "no"): [earlier(cut_record, reported_in_next=True)]
     + [earlier(nothing, reported_in_next=True, skipped=skipped) for skipped in (1, -1, 2**32)],
+    (UN_EARLIER, "head checksum wrong, next record follows on", "no"): [earlier(seal_flipped(at)) for at in (4, 8, 23)]
+    + [earlier(seal_cut(length, zeros=500)) for length in (1, 7, 16)],
+    (UN_EARLIER, "head right, body checksum wrong, next record follows on", "no"): [earlier(seal_flipped(at)) for at in (0, 24, -1)]
+    + [earlier(seal_cut(length, zeros=500)) for length in (24, 60, -1)],
+    (UN_EARLIER, "record runs past the end of the file, next record follows on", "no"): [earlier(seal_cut(length)) for length in (1, 23, 24, -1)],
     (UN_EARLIER, "anything", "yes"): [earlier(damage, vouched=True) for damage in ANYTHING],
     ("un-sealed, before a sealed one", "anything", "any"): [before_sealed(damage) for damage in ANYTHING],
     ("sealed", "body checksum wrong", "any"): [sealed(IN_BODY, True), sealed(IN_BODY, False), sealed(IN_BODY, False, False)],
@@ -207,13 +246,20 @@ CASES = {
 # What the reader says is there.
 REASONS = {
     "record runs past the end of the file": "record runs past the end of the file",
+    "record runs past the end of the file, next record does not follow on": "record runs past the end of the file",
+    "record runs past the end of the file, next record follows on": "record runs past the end of the file",
     "zeros only": "zeros",
     "zeros, then a later valid record": "zeros",
     "sequence number not the next": "sequence number wrong",
     "head checksum wrong": "head checksum wrong",
+    "head checksum wrong, next record does not follow on": "head checksum wrong",
+    "head checksum wrong, next record follows on": "head checksum wrong",
     "head right, body checksum wrong": "body checksum wrong",
+    "head right, body checksum wrong, next record does not follow on": "body checksum wrong",
+    "head right, body checksum wrong, next record follows on": "body checksum wrong",
     "body checksum wrong": "body checksum wrong",
     "batch without its end": "batch without its end",
+    "batch without its end, next record does not follow on": "batch without its end",
     "end of file, next record does not follow on": "sequence number wrong",
 }
 
@@ -250,7 +296,54 @@ class RecoveryTable(unittest.TestCase):
                         behind = [s.name for s in store if s.name > name]
                         self.assertEqual([t[:2] for t in found.torn[1:]], [(other, 72) for other in behind])
                         self.assertIn(REASONS.get(row[1], ""), found.torn[0][3])
-                    self.assertIn(f"at {bad}", next(s.state for s in store if s.name == name))
+                    else:
+                        self.assertEqual(len(found.live), sum(len(s.hinted) for s in segments))
+                    state = next(s.state for s in store if s.name == name)
+                    self.assertIn(f"at {bad}", state)
+                    self.assertIn(REASONS.get(row[1], ""), state)
+
+
+class CutSeals(unittest.TestCase):
+    """The text under the table: where the next record follows on, a seal that was cut short loses nothing, whatever is there of it."""
+
+    def seals(self):
+        """Every way to cut the seal of a log segment, as the whole segment's damage."""
+        w = log()
+        length = -w.seal() + len(w.data)
+        cut = [seal_cut(n, zeros) for n in range(1, length) for zeros in (0, 1, 500)]
+        return cut + [seal_flipped(n) for n in range(length)] + [seal_without_its_first_sector]
+
+    def test_every_cut_of_a_seal_loses_nothing(self):
+        for damage in self.seals():
+            segments, name, bad = earlier(damage)
+            found = self.read(segments)
+            self.assertEqual((found.verdict, sorted(found.live)), ("clean", [b"a", b"b", b"c", b"z"]))
+
+    def test_one_after_another(self):
+        one, two, three = log(seal_cut(30)), SegmentWriter(2, sequence=3), SegmentWriter(3, sequence=4)
+        two.put(b"y")
+        seal_cut(-5, 99)(two, [])
+        three.put(b"z")
+        found = self.read([one, two, three, SegmentWriter(4)])
+        self.assertEqual((found.verdict, len(found.live)), ("clean", 5))
+        del three.data[-1]  # The last record is torn: none follows on behind two, so the log ends there.
+        found = self.read([one, two, three, SegmentWriter(4)])
+        self.assertEqual((found.verdict, found.torn[0][0], len(found.live)), ("torn", two.name, 4))
+
+    def test_behind_an_open_batch_or_a_record_out_of_its_place_there_was_no_seal(self):
+        def garbage_in_batch(w, offsets):
+            no_batch_end(w, offsets)
+            w.data += b"\xff" * 50
+
+        for damage, numbers in (no_batch_end, range(3, 9)), (garbage_in_batch, range(3, 9)), (number(1), (4,)), (number(-1), (4,)):
+            for sequence in numbers:
+                later = SegmentWriter(2)
+                later.put(b"z", sequence=sequence)
+                found = self.read([log(damage), later, SegmentWriter(3)])
+                self.assertEqual((found.verdict, sorted(found.live)), ("torn", [b"a", b"b", b"c"]))
+
+    def read(self, segments):
+        return bitcask_reader.read_segments([Segment(s.name, i + 1, bytes(s.data)) for i, s in enumerate(segments)])
 
 
 class WorkedExample(unittest.TestCase):

@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 
 import bitcask_reader
-from segment import PUT, Damage, Record, Segment, StoreError, is_allowed, siphash13
+from segment import LOG, MARK, PUT, Damage, Record, Segment, StoreError, is_allowed, siphash13
 from segment_writer import SegmentWriter, flipped
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
@@ -404,6 +404,20 @@ class Golden(unittest.TestCase):
                 self.assertEqual(bool(err), "torn" in folder.name, err)
                 self.assertTrue(all(line.startswith("torn: ") for line in err.splitlines()), err)
                 self.assertEqual(out, (folder / "expected.jsonl").read_text())
+
+    def test_a_mark_that_raises_the_counter_takes_the_next_such_number(self):
+        """Section 3: n × 2³² − 1, the smallest that is larger than the last one of the log."""
+        raising = 0
+        for folder in GOLDEN.glob("*/store"):
+            before = 0
+            for segment in sorted(bitcask_reader.read_store(folder).segments, key=lambda s: s.first):
+                for record in segment.valid_records() if segment.kind == LOG else []:
+                    if record.kind == MARK and record.sequence != before:
+                        with self.subTest(folder.parent.name, segment=segment.name, offset=record.offset):
+                            self.assertEqual(record.sequence, (before + 1) // 2**32 * 2**32 + 2**32 - 1)
+                        raising += 1
+                    before = record.sequence
+        self.assertTrue(raising, "no golden store has a second session")
 
 
 if __name__ == "__main__":

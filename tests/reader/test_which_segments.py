@@ -105,6 +105,25 @@ class WhichCount(unittest.TestCase):
             self.assertIn(positions, str(raised.exception))
         self.assertEqual(len(read(a, b, c, d).live), 4)
 
+    def test_a_gap_at_the_end_where_an_ignored_or_retired_header_names_more(self):
+        """Rule 5: n is the last position that any header names."""
+        a, b, c, empty = self.logs(3)
+        cut = self.merge(9, 2, 3, [], sealed=False)
+        self.assertEqual(len(read(a, b, c, cut).live), 3)
+        for kept, positions in ([a, b], "3 to 3"), ([a], "2 to 3"), ([], "1 to 3"), ([a, c], "2 to 2"):
+            with self.assertRaises(MissingSegment) as raised:
+                read(*kept, cut)
+            self.assertIn(f"positions {positions}", raised.exception.what)
+        self.assertEqual((raised.exception.segment, raised.exception.offset), (c.name, 48))
+        with self.assertRaises(MissingSegment) as raised:
+            read(a, cut)
+        self.assertEqual((raised.exception.segment, raised.exception.offset), (cut.name, 56))
+        with self.assertRaises(Damage) as raised:  # A file with a wrong header may be the missing one.
+            read(a, b, (c.name, flipped(c.data, 20)), cut)
+        self.assertEqual(raised.exception.segment, c.name)
+        # What is retired names no position that its output does not.
+        self.assertEqual(read(a, b, c, self.merge(9, 2, 3, [])).verdict, "clean")
+
     def test_an_overlap_is_damage(self):
         d, empty = self.logs(4)[3:]
         with self.assertRaises(Damage) as raised:

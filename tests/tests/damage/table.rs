@@ -130,13 +130,13 @@ fn case(row: &Row) -> Option<Case> {
                 None => (at, 0),
             };
             let mut log = ab();
+            let before = log.sequence;
             bad(&mut log, at);
-            // Behind something torn, the next segment goes on with the numbers that were handed out.
-            let mut next = Writer::log(2, log.sequence + step);
+            let mut next = Writer::log(2, before + step);
             next.put("c", "of c");
             let keys = if row.verdict == "clean" { "abc" } else { "ab" };
             // Where the first of them is whole, the second is what is cut.
-            let segment = 1 + step;
+            let segment = if at == "end of file" { 1 + step } else { 1 };
             Some(Case { image: image(&[&log, &next, &Writer::log(3, 0)]), keys, segment })
         }
         ("un-sealed, before a sealed one", "anything") => {
@@ -331,7 +331,7 @@ fn a_torn_seal_before_un_sealed_records_loses_none() {
             let guard = Guard::of(&image);
             let store = Store::open(guard.clone(), Options::default().index(index)).unwrap();
             assert_eq!(keys_of(&store), "abc", "cut at {len}");
-            assert_eq!(store.recovery().cuts.is_empty(), len == start, "cut at {len}");
+            assert!(store.recovery().cuts.is_empty(), "cut at {len}: nothing was lost");
             drop(store);
             let store = Store::open(guard, Options::default().index(index)).unwrap();
             assert_eq!(keys_of(&store), "abc", "cut at {len}, opened again");
