@@ -409,7 +409,7 @@ pub(crate) enum AppendFailed {
     Torn(Error),
 }
 
-/// Appends at the end of a segment. After a failure the segment is cut back to where it ended, and looked at.
+/// Appends at the end of a segment. After a failure the segment is cut back to where it ended, synced, and looked at.
 pub(crate) fn append_or_undo<G: Segment>(
     entry: &Entry<G>,
     parts: &[&[u8]],
@@ -429,7 +429,9 @@ pub(crate) fn append_or_undo<G: Segment>(
         Err(error) => error,
     };
     let error = Error::io("appending to", id, failed);
-    match entry.segment.truncate(end) {
+    // The cut is synced: else a power cut could undo it, and records of a batch that failed would follow on a shorter
+    // record that was written in their place.
+    match entry.segment.truncate(end).and_then(|()| entry.segment.sync()) {
         Ok(()) if entry.segment.len() == end => Err(AppendFailed::Undone(error)),
         _ => Err(AppendFailed::Torn(error)),
     }

@@ -227,6 +227,15 @@ impl PowerCut {
         lock(&self.disk).files.iter().map(|(id, file)| (*id, lock(file).live.clone())).collect()
     }
 
+    /// Puts other bytes in a segment's place, durable ones, also under handles that are open: damage that no checksum tells.
+    pub fn replace(&self, id: SegmentId, bytes: &[u8]) {
+        if let Some(file) = lock(&self.disk).files.get(&id) {
+            let mut file = lock(file);
+            file.live = bytes.to_vec();
+            file.sync();
+        }
+    }
+
     /// The power goes, if it has not yet, and comes back: what was durable is there, of the rest whatever chance left. Handles from
     /// before belong to another world.
     pub fn power_on(&self) {

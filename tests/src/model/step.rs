@@ -148,7 +148,9 @@ pub fn program(random: &mut Random, len: usize, mix: Mix) -> (Setup, Vec<Step>) 
     // Few keys give many overwrites, many keys give many live records.
     let keys = [2, 4, 8, KEYS.len()][random.index(4)];
     let long = if random.one_in(4) { 400 } else { 90 };
-    let mut maker = Maker { random, keys, long, next_id: 0 };
+    // Of one length, so that a record can end exactly where one ended that failed before it.
+    let one_len = random.one_in(4).then_some(20);
+    let mut maker = Maker { random, keys, long, one_len, next_id: 0 };
     (setup, (0..len).map(|_| maker.step(mix)).collect())
 }
 
@@ -156,6 +158,7 @@ struct Maker<'a> {
     random: &'a mut Random,
     keys: usize,
     long: u64,
+    one_len: Option<u16>,
     next_id: u16,
 }
 
@@ -217,6 +220,9 @@ impl Maker<'_> {
 
     fn value(&mut self) -> Value {
         self.next_id = self.next_id.wrapping_add(1);
+        if let Some(len) = self.one_len {
+            return Value { id: self.next_id, len };
+        }
         let len = match self.random.below(12) {
             0 => 0,
             1 => self.random.below(self.long * 3),

@@ -16,6 +16,7 @@
     reason = "tests: a panic is their way to say no, and numbers are small"
 )]
 
+mod accounts;
 mod lives;
 mod power;
 mod threads;
