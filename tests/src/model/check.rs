@@ -2,7 +2,8 @@
 
 use bitcask_core::{Entry, Error, Go, Index, Options, SegmentState, Store};
 
-use super::life::{Life, Machine, any, policy};
+use super::life::{Life, any, policy};
+use super::machine::Machine;
 use super::state::{ExpectedScan, KEYS, Span};
 
 type Checked = std::result::Result<(), String>;

@@ -13,6 +13,7 @@
 
 mod check;
 mod life;
+mod machine;
 mod power_cut;
 mod random;
 mod reopen;
@@ -20,7 +21,8 @@ mod shrink;
 mod state;
 mod step;
 
-pub use life::{Life, Machine, Outcome};
+pub use life::{Life, Outcome};
+pub use machine::Machine;
 pub use power_cut::{Fault, PowerCut, PowerCutSegment};
 pub use random::Random;
 pub use shrink::shrink;

@@ -2,7 +2,8 @@
 
 use bitcask_core::{Entry, Error, Go, Index, Options, Store, verify};
 
-use super::life::{Life, Machine};
+use super::life::Life;
+use super::machine::Machine;
 use super::state::{Span, State};
 use super::step::Setup;
 
