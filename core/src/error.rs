@@ -107,7 +107,7 @@ impl Error {
             Error::Closed => "open the store again",
             Error::Limit(_) => "merge the store, or use larger segments",
             Error::Io { .. } if self.is_full() => {
-                "make room (deletes and a merge can) and try again; nothing that was stored is lost"
+                "make room on the disk and try again: a little is enough for deletes and a merge, which give back more; nothing that was stored is lost"
             }
             Error::Io { .. } => {
                 "look at the disk and the permissions of the folder, then try again"
