@@ -1,12 +1,14 @@
 //! Writing: append, then apply. One appender, one path for single writes and batches.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::batch::Operation;
 use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};
+use crate::format::header::segment_id_of;
 use crate::format::record::FIXED_LEN;
 use crate::format::walk::Depth;
 use crate::format::{HEADER_LEN, Head, Header, HeaderKind, Kind, RECORD_START_END, len64};
@@ -221,13 +223,23 @@ impl<S: Storage> Inner<S> {
         let span = (HeaderKind::Log, position, position);
         let created = create_segment(&self.storage, &self.catalog, self.store_id, id, span);
         let entry = created.map_err(|error| match self.storage.remove(id) {
-            Err(left) if left.kind() == std::io::ErrorKind::NotFound => error,
+            Err(left) if left.kind() == ErrorKind::NotFound => error,
             Ok(()) => error,
-            // What cannot be removed may stand for this position later: no other segment may.
-            Err(_) => self.poisoned_by(error),
+            // What cannot be removed and has a whole header would stand for this position later: no other segment may.
+            Err(_) if self.may_count(id) => self.poisoned_by(error),
+            Err(_) => error,
         })?;
         writer.next_position = position.saturating_add(1);
         Ok(entry)
+    }
+
+    /// Whether an opening may take this for a segment: without a whole header it is ignored.
+    fn may_count(&self, id: SegmentId) -> bool {
+        let header = self.storage.open(id).and_then(|segment| segment.read_at(0, HEADER_LEN));
+        match header {
+            Ok(bytes) => segment_id_of(&bytes).is_some(),
+            Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof),
+        }
     }
 
     /// Encodes the records into the writer's buffer, but for one large value, and returns where each will stand.
