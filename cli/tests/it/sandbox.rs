@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -110,7 +110,17 @@ impl fmt::Debug for Ran {
 impl Ran {
     pub(crate) fn new(command: &mut Command) -> Ran {
         let what = format!("{command:?}");
-        Ran::of(what, command.output().unwrap())
+        // A command that was just copied is open for writing in the child that another test's thread is about to start, until
+        // that child has become its own program: a moment later the system lets it run.
+        for _ in 0..1000 {
+            match command.output() {
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+                output => return Ran::of(what, output.unwrap()),
+            }
+        }
+        panic!("{what}: the program stays busy");
     }
 
     fn of(what: String, output: Output) -> Ran {
