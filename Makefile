@@ -1,6 +1,6 @@
 # One line here, the work in scripts/. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test test-rust test-wasm test-firefox test-python bench fmt deny clean
+.PHONY: help demo build install test test-rust test-wasm test-firefox test-python bench bench-peers campaign fmt deny clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,14 @@ test-python: ## The independent reader of the format, in Python
 bench: ## Benchmarks
 	@scripts/setup rust
 	cargo bench --package bitcask-benches
+
+bench-peers: ## The same beside fjall and redb, in one run
+	@scripts/setup rust
+	cargo bench --package bitcask-benches --features peers
+
+campaign: ## Lives, power cuts and failing calls, RUNS times as many as in `make test` (RUNS=50)
+	@scripts/setup rust
+	BITCASK_RUNS=$(or $(RUNS),50) cargo test --package bitcask-tests --test model
 
 fmt: ## Format the code
 	@scripts/setup rust
