@@ -11,8 +11,19 @@ import type { OpenOptions } from './types.js';
 /** The part of the options that the engine's side needs. */
 export type HostOptions = Pick<
     OpenOptions,
-    | 'durability' | 'syncInterval' | 'storage' | 'lockTimeout' | 'index' | 'segmentBytes' | 'create' | 'errorIfExists'
-    | 'readOnly' | 'recovery' | 'autoMerge' | 'directory' | 'lock'
+    | 'durability'
+    | 'syncInterval'
+    | 'storage'
+    | 'lockTimeout'
+    | 'index'
+    | 'segmentBytes'
+    | 'create'
+    | 'errorIfExists'
+    | 'readOnly'
+    | 'recovery'
+    | 'autoMerge'
+    | 'directory'
+    | 'lock'
 >;
 
 /** What holds the files, beside the engine. */
@@ -212,7 +223,9 @@ export class Host implements Connection {
             this.#meanwhile(async () => {
                 const sealed = this.#engine.sealPending();
                 const merging = this.#options.autoMerge !== false;
-                const step = merging ? (this.#engine.mergeStep(false, MERGE_STEP_BYTES) as MergeStep) : { state: 'idle' };
+                const step = merging
+                    ? (this.#engine.mergeStep(false, MERGE_STEP_BYTES) as MergeStep)
+                    : { state: 'idle' };
                 await this.#engine.prepare();
                 await this.#place.commit?.(false);
                 if (sealed > 0 || step.state !== 'idle') this.#mergeLater(0);

@@ -14,9 +14,8 @@
  */
 
 import { BitcaskError } from './errors.js';
-import { Remote } from './remote.js';
+import { persist } from './persist.js';
 import { spawn } from './spawn.js';
-import { persist, storeOf } from './store.js';
 import type { Key, OpenOptions, Store } from './types.js';
 
 export { BitcaskError, type ErrorCode } from './errors.js';
@@ -39,19 +38,25 @@ export async function open<V = unknown, K extends Key = Key>(
     if (typeof Worker === 'undefined') {
         throw new BitcaskError('UNSUPPORTED', 'there are no workers here: open the store in a browser, or in Node');
     }
-    const message = { type: 'open' as const, name, options: rest, ...(wasm === undefined ? {} : { wasm: address(wasm) }) };
+    const message = {
+        type: 'open' as const,
+        name,
+        options: rest,
+        ...(wasm === undefined ? {} : { wasm: address(wasm) }),
+    };
     const start = () => spawn(message, worker === undefined ? {} : { worker });
     const started = start();
-    let running;
+    // The store's methods load while the worker starts: a page that imports this pays for the door only.
+    const opening = Promise.all([started, import('./page.js')]);
     try {
-        running = await (signal ? Promise.race([started, aborted(signal)]) : started);
+        const [running, page] = await (signal ? Promise.race([opening, aborted(signal)]) : opening);
+        if (asked) await persist();
+        return page.storeOf(name, new page.Remote(running, start), options);
     } catch (error) {
         // Whoever gave up does not want the worker that comes later.
         started.then((late) => late.end()).catch(() => undefined);
         throw error;
     }
-    if (asked) await persist();
-    return storeOf(name, new Remote(running, start), options);
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

@@ -3,11 +3,11 @@
  */
 
 import init from '#wasm';
-import wasmBase64 from 'virtual:wasm-base64';
+import { WASM_BASE64 } from 'virtual:wasm-base64';
 import { serve } from './serve.js';
 
 serve(async (wasm) => {
-    await init({ module_or_path: wasm ?? bytesOf(wasmBase64) });
+    await init({ module_or_path: wasm ?? bytesOf(WASM_BASE64) });
 });
 
 function bytesOf(base64: string): Uint8Array<ArrayBuffer> {

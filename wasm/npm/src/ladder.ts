@@ -27,7 +27,10 @@ interface Found {
 /** Opens a store in a worker, where the options allow it. */
 export async function openHost(name: string, options: HostOptions): Promise<Host> {
     if (!/^[a-z0-9-]{1,128}$/.test(name)) {
-        throw new BitcaskError('INVALID', `"${name}" is no name of a store: 1 to 128 of the characters a-z, 0-9 and - are`);
+        throw new BitcaskError(
+            'INVALID',
+            `"${name}" is no name of a store: 1 to 128 of the characters a-z, 0-9 and - are`,
+        );
     }
     const release = await lockStore(name, options.lockTimeout);
     try {

@@ -21,7 +21,10 @@ export function pathOf(name: string, { directory = DIRECTORY }: Pick<OpenOptions
 }
 
 /** Opens a store in this process. */
-export async function openNodeHost(name: string, options: HostOptions & Pick<OpenOptions, 'signal' | 'wasm'>): Promise<Host> {
+export async function openNodeHost(
+    name: string,
+    options: HostOptions & Pick<OpenOptions, 'signal' | 'wasm'>,
+): Promise<Host> {
     if (name === '') throw new BitcaskError('INVALID', 'the name of the store is empty');
     options.signal?.throwIfAborted();
     await load(options.wasm);
@@ -38,7 +41,12 @@ async function openFiles(path: string, options: HostOptions & Pick<OpenOptions, 
     const { create = true, readOnly = false, lock = true, lockTimeout = 5_000, signal, errorIfExists } = options;
     const began = performance.now();
     const folder = await openNode(path, {
-        create, readOnly, lock, lockTimeout, program: 'mini-bitcask in Node', ...(signal ? { signal } : {}),
+        create,
+        readOnly,
+        lock,
+        lockTimeout,
+        program: 'mini-bitcask in Node',
+        ...(signal ? { signal } : {}),
     });
     try {
         if (errorIfExists && folder.list().length > 0) throw new BitcaskError('EXISTS', `there is a store in ${path}`);
@@ -54,7 +62,8 @@ function openInMemory(name: string, options: HostOptions): Host {
     const began = performance.now();
     const folder = openMemory(name);
     try {
-        if (options.errorIfExists && folder.list().length > 0) throw new BitcaskError('EXISTS', 'the store is there already');
+        if (options.errorIfExists && folder.list().length > 0)
+            throw new BitcaskError('EXISTS', 'the store is there already');
         const engine = Engine.openFolder(folder, engineOptions(options));
         return hostOf('memory', engine, () => folder.close(), options, began);
     } catch (error) {

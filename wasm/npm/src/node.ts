@@ -3,13 +3,12 @@
  */
 
 import { readdir, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
 import { openNodeHost, pathOf } from './node-host.js';
 import { storeOf } from './store.js';
 import type { Key, OpenOptions, Store } from './types.js';
 
 export { BitcaskError, type ErrorCode } from './errors.js';
-export { persist } from './store.js';
+export { persist } from './persist.js';
 export type * from './types.js';
 
 /**
@@ -26,15 +25,21 @@ export async function open<V = unknown, K extends Key = Key>(
 }
 
 /** The names of the stores in a folder of stores, in their order. */
-export async function list({ directory }: Pick<OpenOptions, 'directory'> = {}): Promise<string[]> {
-    const entries = await readdir(resolve(pathOf('', { directory })), { withFileTypes: true }).catch(() => []);
-    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name).sort();
+export async function list(options: Pick<OpenOptions, 'directory'> = {}): Promise<string[]> {
+    const entries = await readdir(pathOf('', options), { withFileTypes: true }).catch(() => []);
+    return entries
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name)
+        .sort();
 }
 
 /** Removes a store with all that is in it, for ever. A store that is not there is no error. */
-export async function destroy(name: string, options: Pick<OpenOptions, 'directory' | 'lockTimeout'> = {}): Promise<void> {
+export async function destroy(
+    name: string,
+    options: Pick<OpenOptions, 'directory' | 'lockTimeout'> = {},
+): Promise<void> {
     const path = pathOf(name, options);
     const { lockNode } = await import('./folder/node-lock.js');
     void lockNode;
-    await rm(join(path), { recursive: true, force: true });
+    await rm(path, { recursive: true, force: true });
 }

@@ -2,7 +2,7 @@
  * Writes as operations of a frame, for the synchronous and the asynchronous store alike.
  */
 
-import type { Keys } from './codec/keys.js';
+import type { Keys } from './codec/ranges.js';
 import { BitcaskError } from './errors.js';
 import { type Answer, durabilityNumber, Op, type Operation, Status } from './protocol.js';
 import type { CommitResult, Durability, MergeReport, ValueCodec, WriteOptions } from './types.js';

@@ -26,7 +26,10 @@ export async function list(): Promise<string[]> {
  *
  * @throws {@link BitcaskError} `LOCKED` where it is open.
  */
-export async function destroy(name: string, { lockTimeout = LOCK_TIMEOUT_MS }: { lockTimeout?: number } = {}): Promise<void> {
+export async function destroy(
+    name: string,
+    { lockTimeout = LOCK_TIMEOUT_MS }: { lockTimeout?: number } = {},
+): Promise<void> {
     const release = await lockStore(name, lockTimeout);
     try {
         const folder = await folderOfStores();

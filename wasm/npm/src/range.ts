@@ -2,7 +2,7 @@
  * Ranges as bytes, and the walk through one.
  */
 
-import type { Bounds } from './codec/keys.js';
+import type { Bounds } from './codec/ranges.js';
 import type { Connection } from './connection.js';
 import { BitcaskError } from './errors.js';
 import { FieldReader } from './protocol.js';
@@ -11,7 +11,6 @@ const LOWER = 1;
 const LOWER_EXCLUSIVE = 2;
 const UPPER = 4;
 const UPPER_EXCLUSIVE = 8;
-const PREFIX = 16;
 const REVERSE = 32;
 const KEYS_ONLY = 64;
 const VALUES_ONLY = 128;
@@ -39,7 +38,6 @@ export function boundsBytes(
     };
     part(bounds.lower, bounds.lowerExclusive ? LOWER | LOWER_EXCLUSIVE : LOWER);
     part(bounds.upper, bounds.upperExclusive ? UPPER | UPPER_EXCLUSIVE : UPPER);
-    part(bounds.prefix, PREFIX);
     const bytes = new Uint8Array(parts.reduce((len, { length }) => len + 2 + length, 5));
     const view = new DataView(bytes.buffer);
     view.setUint8(0, flags);
@@ -51,24 +49,6 @@ export function boundsBytes(
         at += 2 + part.length;
     }
     return bytes;
-}
-
-/** Whether a key is within bounds. */
-export function inBounds(key: Uint8Array, bounds: Bounds): boolean {
-    const { lower, upper, prefix } = bounds;
-    if (lower && compare(key, lower) < (bounds.lowerExclusive ? 1 : 0)) return false;
-    if (upper && compare(key, upper) > (bounds.upperExclusive ? -1 : 0)) return false;
-    return !prefix || (prefix.length <= key.length && compare(key.subarray(0, prefix.length), prefix) === 0);
-}
-
-/** Below 0, 0 or above 0, in the order of the bytes. */
-export function compare(one: Uint8Array, other: Uint8Array): number {
-    const len = Math.min(one.length, other.length);
-    for (let at = 0; at < len; at++) {
-        const difference = (one[at] as number) - (other[at] as number);
-        if (difference !== 0) return difference;
-    }
-    return one.length - other.length;
 }
 
 /** Entries of the first part of a walk: few, since many walks end early. Later parts are larger. */

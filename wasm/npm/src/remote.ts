@@ -108,11 +108,15 @@ export class Remote implements Connection {
     /** A page that may come back from a cache gives its files to others meanwhile. */
     readonly #hide = (): void => {
         this.#stop();
-        this.#giveUp(({ request }) => !(request.type === 'run' && canBeSentAgain(request.frame)), 'the page was hidden');
+        this.#giveUp(
+            ({ request }) => !(request.type === 'run' && canBeSentAgain(request.frame)),
+            'the page was hidden',
+        );
     };
 
     readonly #show = (): void => {
-        if (!this.#running && !this.#starting && !this.#closed && (this.#listener || this.#pending.size > 0)) this.#restart();
+        if (!this.#running && !this.#starting && !this.#closed && (this.#listener || this.#pending.size > 0))
+            this.#restart();
     };
 
     #stop(): void {

@@ -51,7 +51,8 @@ export async function spawn(open: ToWorker & { type: 'open' }, options: Pick<Ope
 }
 
 function unloadable(cause: unknown): BitcaskError {
-    const text = 'the worker cannot be loaded; where a content security policy forbids it, see the options `worker` and `wasm`';
+    const text =
+        'the worker cannot be loaded; where a content security policy forbids it, see the options `worker` and `wasm`';
     return new BitcaskError('UNSUPPORTED', text, { cause });
 }
 

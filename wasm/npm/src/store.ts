@@ -4,18 +4,39 @@
 
 import { abortable } from './abort.js';
 import { Batcher } from './batcher.js';
-import { keyCodec } from './codec/keys.js';
+import { keyCodec, prefixBytes } from './codec/ranges.js';
 import { streamPrefix, valueCodec } from './codec/values.js';
 import type { Connection } from './connection.js';
 import { BitcaskError } from './errors.js';
 import { Collected, expiryOf, grouped, MergeTotal, putOf, resultOf } from './operations.js';
 import { type Answer, checked, durabilityNumber, Op, type Operation, Status } from './protocol.js';
+import { persist } from './persist.js';
 import { boundsBytes } from './range.js';
 import { type Base, StoreReader } from './reader.js';
 import { exportStream, importStream, writeStream } from './streams.js';
 import type {
-    Atomic, Backend, Change, Changed, CommitResult, Entry, ImportReport, Key, MergeOptions, MergeReport, OpenOptions, ProgressOptions,
-    Range, ReadOptions, RecoveryReport, Snapshot, Stats, Store, SubOptions, VerifyReport, WatchOptions, WriteOptions,
+    Atomic,
+    Backend,
+    Change,
+    Changed,
+    CommitResult,
+    Entry,
+    ImportReport,
+    Key,
+    MergeOptions,
+    MergeReport,
+    OpenOptions,
+    ProgressOptions,
+    Range,
+    ReadOptions,
+    RecoveryReport,
+    Snapshot,
+    Stats,
+    Store,
+    SubOptions,
+    VerifyReport,
+    WatchOptions,
+    WriteOptions,
 } from './types.js';
 import { changes, subscribe, Writes } from './watch.js';
 
@@ -186,11 +207,13 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements Store<V,
     }
 
     sub<W = V>(prefix: string, options: SubOptions<W> = {}): Store<W, K> {
-        const whole = new Uint8Array([...this.#prefix, ...new TextEncoder().encode(prefix)]);
+        const whole = new Uint8Array([...this.#prefix, ...prefixBytes(prefix)]);
         const base: Base<W, K> = {
             ...this.base,
             keys: keyCodec<K>(this.#whole.options.keys, whole),
-            values: options.values ? valueCodec<W>(options.values) : (this.base.values as unknown as Base<W, K>['values']),
+            values: options.values
+                ? valueCodec<W>(options.values)
+                : (this.base.values as unknown as Base<W, K>['values']),
             streamPrefix: options.values ? streamPrefix(options.values) : this.base.streamPrefix,
         };
         return new WholeStore<W, K>(this.#whole, base, whole);
@@ -285,16 +308,4 @@ class StoreSnapshot<V, K extends Key> extends StoreReader<V, K> implements Snaps
     [asyncDispose](): Promise<void> {
         return this.close();
     }
-}
-
-/** Browsers that ask the user may wait for the answer for ever. */
-const PERSIST_WAIT_MS = 2_000;
-
-/** Asks the browser to keep this origin's storage when space is short; says whether it will. */
-export async function persist(): Promise<boolean> {
-    const storage = globalThis.navigator?.storage;
-    if (!storage?.persist) return false;
-    const asked = storage.persist().catch(() => false);
-    const waited = new Promise<boolean>((resolve) => setTimeout(resolve, PERSIST_WAIT_MS, false));
-    return Promise.race([asked, waited]);
 }

@@ -2,7 +2,7 @@
  * Values, and whole stores, as streams of bytes.
  */
 
-import { compare } from './range.js';
+import { compareBytes } from './codec/ranges.js';
 import type { Connection } from './connection.js';
 import { BitcaskError } from './errors.js';
 import type { ImportReport } from './types.js';
@@ -24,7 +24,7 @@ export async function readStream(
     // A value of text is its own bytes; one that is neither text nor bytes is no stream.
     if (prefix.length > 0 && len > 0) {
         const first = await connection.call('valueRead', id, 0, Math.min(len, prefix.length));
-        if (compare(first, prefix) === 0) {
+        if (compareBytes(first, prefix) === 0) {
             at = prefix.length;
         } else if ((first[0] as number) >= 0xf8) {
             close();

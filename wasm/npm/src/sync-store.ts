@@ -3,18 +3,40 @@
  */
 
 import type { Engine } from '#wasm';
-import { keyCodec } from './codec/keys.js';
+import { keyCodec } from './codec/ranges.js';
 import { valueCodec } from './codec/values.js';
 import { BitcaskError } from './errors.js';
 import type { Host } from './host.js';
 import { Collected, type Encoding, grouped, MergeTotal, putOf, resultOf } from './operations.js';
-import { type Answer, checked, durabilityNumber, FieldReader, FrameWriter, Op, type Operation, Status } from './protocol.js';
+import {
+    type Answer,
+    checked,
+    durabilityNumber,
+    FieldReader,
+    FrameWriter,
+    Op,
+    type Operation,
+    Status,
+} from './protocol.js';
 import { boundsBytes, type Wanted } from './range.js';
 import type {
-    SyncAtomic, SyncOpenOptions, SyncReader, SyncSnapshot, SyncStore, SyncWriteOptions,
+    SyncAtomic,
+    SyncOpenOptions,
+    SyncReader,
+    SyncSnapshot,
+    SyncStore,
+    SyncWriteOptions,
 } from './sync-types.js';
 import type {
-    Backend, CommitResult, Entry, Key, MergeReport, Range, RecoveryReport, Stats, VerifyReport, WriteOptions,
+    Backend,
+    CommitResult,
+    Entry,
+    Key,
+    MergeReport,
+    Range,
+    RecoveryReport,
+    Stats,
+    VerifyReport,
 } from './types.js';
 
 /** Entries of one part of a walk: they are gathered in memory. */
@@ -193,7 +215,7 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements SyncStor
     clear(range: Omit<Range<K>, 'reverse' | 'limit'> = {}, options: SyncWriteOptions = {}): number {
         const bounds = boundsBytes(this.base.keys.bounds(range), {}, 'keys');
         const durability = durabilityNumber(options.durability);
-        for (let cleared = 0; ; ) {
+        for (let cleared = 0; ;) {
             const some = this.engine.clear(bounds, CLEAR_KEYS, durability);
             this.base.host.wrote();
             if (some === 0) return cleared;

@@ -3,7 +3,17 @@
  */
 
 import type {
-    Backend, CommitResult, Entry, Key, MergeReport, OpenOptions, Range, RecoveryReport, Stats, VerifyReport, WriteOptions,
+    Backend,
+    CommitResult,
+    Entry,
+    Key,
+    MergeReport,
+    OpenOptions,
+    Range,
+    RecoveryReport,
+    Stats,
+    VerifyReport,
+    WriteOptions,
 } from './types.js';
 
 /** How a synchronous store is opened: there is no worker to choose. */

@@ -3,10 +3,9 @@
  */
 
 import { abortable } from './abort.js';
-import type { Bounds, Keys } from './codec/keys.js';
+import { type Bounds, inBounds, type Keys } from './codec/ranges.js';
 import type { Connection } from './connection.js';
 import { FieldReader } from './protocol.js';
-import { inBounds } from './range.js';
 import type { Change, Changed, ValueCodec } from './types.js';
 
 const DELETED = 1;
@@ -93,7 +92,7 @@ export async function* changes<V, K>(
             }
             at = part.next;
             for (const change of part.changes) {
-                if (inBounds(change.key, bounds)) yield decoded(change, keys, values);
+                if (inBounds(bounds, change.key)) yield decoded(change, keys, values);
             }
             if (part.done && !(await bell.heard())) return;
         }
@@ -145,7 +144,7 @@ export function subscribe<K>(
     const tell = (part: Part): void => {
         const changed = new Map<string, K>();
         for (const { key } of part.changes) {
-            if (inBounds(key, bounds)) changed.set(String.fromCharCode(...key.subarray(0, 4096)), keys.decode(key));
+            if (inBounds(bounds, key)) changed.set(String.fromCharCode(...key.subarray(0, 4096)), keys.decode(key));
         }
         if (ended || changed.size === 0) return;
         try {
