@@ -29,13 +29,22 @@ export async function buildModules() {
 
     // Each entry by itself: a worker must be one file, and a page that never needs an adapter never loads a shared part.
     const browser = [
-        ['index', 'src/index.ts'],
         ['worker', 'src/worker.ts'],
         ['sync', 'src/sync.ts'],
         ...USERS_OF_INDEX,
     ];
+    // The page's door is small; what an open store needs is a part of its own, which it loads while the worker starts.
+    if (present(['index', 'src/index.ts'])) {
+        const plugins = [binding(), inlineWorker()];
+        await bundleMany([['index', 'src/index.ts']], {
+            platform: 'browser',
+            plugins,
+            splitting: true,
+            chunkNames: '[name]-[hash]',
+        });
+    }
     for (const [name, source] of browser.filter(present)) {
-        const external = source === 'src/index.ts' ? {} : { 'src/index.ts': './index.js' };
+        const external = { 'src/index.ts': './index.js' };
         await bundle(name, source, { platform: 'browser', plugins: [binding(), sibling(external), inlineWorker()] });
     }
     if (present(['inline', 'src/inline-worker.ts'])) await buildInline();
