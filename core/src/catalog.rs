@@ -3,10 +3,11 @@
 //! Readers load it without a lock; it changes only when a segment comes or goes.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use crate::changes::Trail;
 use crate::error::{Error, Result};
 use crate::format::seal::Tally;
 use crate::format::{HEADER_LEN, Header, HeaderKind, len64};
@@ -57,6 +58,8 @@ pub(crate) struct Entry<G> {
     /// While a merge reads this segment: bytes that died beyond the cursor.
     died_unseen: AtomicU64,
     expiry_checked_ms: AtomicU64,
+    /// Where change feeds began or ended.
+    trail: Mutex<Trail>,
 }
 
 impl<G: Segment> Entry<G> {
@@ -77,6 +80,7 @@ impl<G: Segment> Entry<G> {
             merge_cursor: AtomicU64::new(u64::MAX),
             died_unseen: AtomicU64::new(0),
             expiry_checked_ms: AtomicU64::new(0),
+            trail: Mutex::default(),
         }
     }
 
@@ -131,6 +135,10 @@ impl<G: Segment> Entry<G> {
         self.first_read
             .store(usual.clamp(FIRST_READ_LEN_MIN, FIRST_READ_LEN_MAX), Ordering::Relaxed);
         *self.tally.lock().unwrap_or_else(PoisonError::into_inner) = tally;
+    }
+
+    pub(crate) fn trail(&self) -> MutexGuard<'_, Trail> {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes to read first of a record whose length is not known: twice the usual record, so that one read is nearly always

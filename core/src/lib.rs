@@ -13,6 +13,7 @@
 
 mod batch;
 mod catalog;
+mod changes;
 mod commit;
 mod dump;
 mod error;
@@ -36,6 +37,7 @@ mod write;
 pub use batch::Batch;
 pub use bytes::Bytes;
 pub use catalog::SegmentState;
+pub use changes::{Change, ChangeKind, Changes};
 pub use dump::{DumpItem, DumpKind, dump};
 pub use error::{Error, Result};
 pub use format::header::segment_id_of;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Operation};
 use crate::catalog::Catalog;
+use crate::changes::Changes;
 use crate::commit::Commit;
 use crate::error::{Error, Result};
 use crate::format::Record;
@@ -329,6 +330,33 @@ impl<S: Storage> Store<S> {
     #[must_use]
     pub fn scan(&self, range: Range) -> Scan<S> {
         Scan::new(self.snapshot(), range)
+    }
+
+    /// What was written behind a sequence number, in the order of the log: see [`Changes`]. `since` is one that this store
+    /// told earlier ([`Changes::until`], [`Store::sequence`], a version), or 0 for everything.
+    ///
+    /// Reads what is needed to find the place; nothing behind it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], `Io`.
+    pub fn changes(&self, since: u64) -> Result<Changes<S>> {
+        self.inner.check_open()?;
+        Changes::new(&self.inner, since)
+    }
+
+    /// The last sequence number that was handed out: the version of the latest write, or the larger number that a
+    /// session began with.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.inner.sequence()
+    }
+
+    /// The store's name: random, the same in all its segments, and for as long as it lives. A sequence number means
+    /// something only together with it.
+    #[must_use]
+    pub fn id(&self) -> [u8; 16] {
+        self.inner.store_id
     }
 
     /// Syncs, seals a long tail, marks the log as complete, and takes no more calls: they answer [`Error::Closed`]. Snapshots and

@@ -57,15 +57,30 @@ pub(crate) struct Walk<'a, S> {
     offset: u64,
     /// Where the bytes end.
     end: u64,
-    block: Bytes,
-    block_offset: u64,
+    block: Block,
+}
+
+/// Bytes of a segment that were read, and where they begin.
+#[derive(Default)]
+pub(crate) struct Block {
+    bytes: Bytes,
+    offset: u64,
 }
 
 impl<'a, S: Segment> Walk<'a, S> {
     /// Walks `offset..end` of a segment; `end` is at most its length.
     pub(crate) fn new(segment: &'a S, seed: u32, offset: u64, end: u64, depth: Depth) -> Self {
-        let block = Bytes::new();
-        Walk { segment, seed, depth, offset, end, block, block_offset: offset }
+        Walk { segment, seed, depth, offset, end, block: Block::default() }
+    }
+
+    /// Goes on with what an earlier walk of the same segment has read.
+    pub(crate) fn with_block(self, block: Block) -> Self {
+        Walk { block, ..self }
+    }
+
+    /// What was read last, for a later walk.
+    pub(crate) fn into_block(self) -> Block {
+        self.block
     }
 
     /// Where the next record starts, or where the walk ended.
@@ -142,15 +157,14 @@ impl<'a, S: Segment> Walk<'a, S> {
         }
         let wanted = len.max(BLOCK_LEN).min(self.end.saturating_sub(offset));
         let wanted = len_in_memory(wanted).ok_or(io::ErrorKind::OutOfMemory)?;
-        self.block = self.segment.read_at(offset, wanted)?;
-        self.block_offset = offset;
+        self.block = Block { bytes: self.segment.read_at(offset, wanted)?, offset };
         self.in_block(offset, len).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
     fn in_block(&self, offset: u64, len: u64) -> Option<Bytes> {
-        let start = len_in_memory(offset.checked_sub(self.block_offset)?)?;
+        let start = len_in_memory(offset.checked_sub(self.block.offset)?)?;
         let end = start.checked_add(len_in_memory(len)?)?;
-        (end <= self.block.len()).then(|| self.block.slice(start..end))
+        (end <= self.block.bytes.len()).then(|| self.block.bytes.slice(start..end))
     }
 
     /// Searches from `offset` on, byte by byte, for the next record that is right in everything, and

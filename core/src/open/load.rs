@@ -223,6 +223,7 @@ impl<G: Segment> Loader<'_, G> {
             }
         }
         entry.set_tally(tally);
+        entry.set_sequence(entry.sequence().max(tally.maximum));
         Ok(tally.records)
     }
 }

@@ -96,6 +96,8 @@ pub(super) fn read<G: Segment>(
                 let error = Error::damaged(entry.id(), found.bad, what);
                 entry.set_state(SegmentState::Quarantined);
                 let served = loader.salvage(entry)?;
+                // Scans and snapshots go by it.
+                tail.sequence = tail.sequence.max(entry.sequence());
                 report.passed_over.push(PassedOver { error, served });
                 continue;
             }

@@ -7,6 +7,7 @@ use bitcask_core::{
     WriteOptions,
 };
 
+use super::follow::Follower;
 use super::machine::Machine;
 use super::power_cut::Fault;
 use super::state::{ExpectedScan, Item, KEYS, State, Value};
@@ -27,6 +28,8 @@ pub struct Outcome {
     pub torn: u64,
     /// Calls of the store that failed because the storage did.
     pub failures: u64,
+    /// Pulls of followers that were told all, and those that were told to begin anew.
+    pub pulls: (u64, u64),
     /// Full merges that came to their end in one call.
     pub merges: u64,
     /// Calls of the storage since the last power cut, when the program had come to its end: those that change something, and
@@ -49,6 +52,9 @@ pub struct Life<S: Machine> {
     pub(super) maybe: Vec<State>,
     pub(super) snapshots: Vec<(Snapshot<S>, State)>,
     pub(super) scans: Vec<(Scan<S>, ExpectedScan)>,
+    pub(super) followers: Vec<Follower>,
+    /// Followers believe every feed, also one that says that it is not complete: what must be noticed.
+    pub(super) followers_believe_all: bool,
     pub(super) now_ms: u64,
     /// The highest version that anybody saw.
     pub(super) highest: u64,
@@ -77,7 +83,25 @@ impl<S: Machine> Life<S> {
         program: &[Step],
         faults: &[Fault],
     ) -> std::result::Result<Outcome, String> {
-        let mut life = Life {
+        Life::begin(machine, setup, faults, false).go(program)
+    }
+
+    /// As [`Life::run`], but followers do not care whether a feed is complete.
+    ///
+    /// # Errors
+    ///
+    /// As [`Life::run`]: some time, one is expected.
+    pub fn run_with_careless_followers(
+        machine: S,
+        setup: Setup,
+        program: &[Step],
+        faults: &[Fault],
+    ) -> std::result::Result<Outcome, String> {
+        Life::begin(machine, setup, faults, true).go(program)
+    }
+
+    fn begin(machine: S, setup: Setup, faults: &[Fault], careless: bool) -> Life<S> {
+        Life {
             machine,
             store: None,
             setup,
@@ -86,24 +110,29 @@ impl<S: Machine> Life<S> {
             maybe: Vec::new(),
             snapshots: Vec::new(),
             scans: Vec::new(),
+            followers: vec![Follower::default(); 4],
+            followers_believe_all: careless,
             now_ms: 0,
             highest: 0,
             expired_may_be_there: false,
             faults: faults.iter().copied().collect(),
             outcome: Outcome::default(),
-        };
-        life.open(false)?;
+        }
+    }
+
+    fn go(mut self, program: &[Step]) -> std::result::Result<Outcome, String> {
+        self.open(false)?;
         for (number, step) in program.iter().enumerate() {
             let at = |what: String| format!("step {number}, {step:?}: {what}");
-            life.step(step).map_err(at)?;
-            life.outcome.steps += 1;
-            if life.machine.is_off() {
-                life.power_cut().map_err(at)?;
+            self.step(step).map_err(at)?;
+            self.outcome.steps += 1;
+            if self.machine.is_off() {
+                self.power_cut().map_err(at)?;
             }
         }
-        life.outcome.calls = life.machine.calls();
-        life.end().map_err(|what| format!("at the end: {what}"))?;
-        Ok(life.outcome)
+        self.outcome.calls = self.machine.calls();
+        self.end().map_err(|what| format!("at the end: {what}"))?;
+        Ok(self.outcome)
     }
 
     /// A last power cut, which on a machine without any is the death of the process; then a clean close.
@@ -112,6 +141,7 @@ impl<S: Machine> Life<S> {
         self.power_cut()?;
         self.check()?;
         self.reopen(true, self.setup)?;
+        (0..4).try_for_each(|which| self.follow(which))?;
         self.check()
     }
 
@@ -176,6 +206,7 @@ impl<S: Machine> Life<S> {
                 remove_any(&mut self.snapshots, *which);
                 Ok(())
             }
+            Step::Follow { which } => self.follow(*which),
             Step::MergeStep { full, budget_bytes } => {
                 let stepped = self.store()?.merge_step(&policy(*full), u64::from(*budget_bytes));
                 self.excused(stepped).map(drop)

@@ -12,6 +12,7 @@
 )]
 
 mod check;
+mod follow;
 mod life;
 mod machine;
 mod power_cut;

@@ -108,6 +108,10 @@ pub enum Step {
     DropSnapshot {
         which: u8,
     },
+    /// A follower pulls the changes.
+    Follow {
+        which: u8,
+    },
     MergeStep {
         full: bool,
         budget_bytes: u16,
@@ -164,7 +168,7 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn step(&mut self, mix: Mix) -> Step {
-        match self.random.below(if mix == Mix::All { 100 } else { 68 }) {
+        match self.random.below(if mix == Mix::All { 104 } else { 72 }) {
             0..=19 => Step::Put {
                 key: self.key(),
                 value: self.value(),
@@ -198,18 +202,19 @@ impl Maker<'_> {
             65 => Step::Snapshot,
             66 => Step::CheckSnapshot { which: self.random.below(4) as u8, span: self.span() },
             67 => Step::DropSnapshot { which: self.random.below(4) as u8 },
-            68..=73 => Step::Get { key: self.key() },
-            74..=78 => Step::Scan { span: self.span() },
-            79..=81 => Step::OpenScan { span: self.span() },
-            82..=86 => Step::AdvanceScan {
+            68..=71 => Step::Follow { which: self.random.below(4) as u8 },
+            72..=77 => Step::Get { key: self.key() },
+            78..=82 => Step::Scan { span: self.span() },
+            83..=85 => Step::OpenScan { span: self.span() },
+            86..=90 => Step::AdvanceScan {
                 which: self.random.below(4) as u8,
                 count: self.random.below(5) as u8,
             },
-            87 => Step::DropScan { which: self.random.below(4) as u8 },
-            88..=90 => Step::Snapshot,
-            91..=94 => Step::CheckSnapshot { which: self.random.below(4) as u8, span: self.span() },
-            95..=96 => Step::DropSnapshot { which: self.random.below(4) as u8 },
-            97 => Step::ReadOnly { index: Setup::any(self.random).index },
+            91 => Step::DropScan { which: self.random.below(4) as u8 },
+            92..=94 => Step::Snapshot,
+            95..=98 => Step::CheckSnapshot { which: self.random.below(4) as u8, span: self.span() },
+            99..=100 => Step::DropSnapshot { which: self.random.below(4) as u8 },
+            101 => Step::ReadOnly { index: Setup::any(self.random).index },
             _ => Step::Check,
         }
     }

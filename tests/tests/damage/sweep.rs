@@ -209,9 +209,11 @@ fn check_salvage(
         assert!(!store.recovery().passed_over.is_empty());
     }
     let (salvaged, lost) = (oracle.salvaged(damage), oracle.keys_lost(damage));
+    let mut by_key = BTreeSet::new();
     for key in keys {
         match store.get_entry(key) {
             Ok(entry) => {
+                by_key.extend(entry.as_ref().map(|entry| (entry.key.clone(), entry.version)));
                 let found = entry.map(|entry| (entry.value.to_vec(), entry.expires_at_ms));
                 let right = found.as_ref() == salvaged.get(key)
                     // A tombstone's hint is enough to delete by.
@@ -221,6 +223,9 @@ fn check_salvage(
             Err(error) => assert!(error.is_damage() && lost.contains(key), "{error}"),
         }
     }
+    let scanned = store.scan(Range::all()).filter_map(Result::ok);
+    let scanned: BTreeSet<_> = scanned.map(|entry| (entry.key, entry.version)).collect();
+    assert_eq!(scanned, by_key, "{index:?}: a scan sees other records than reads of single keys");
     assert_eq!(&store.storage().memory.image(), image, "salvage changed something");
 }
 

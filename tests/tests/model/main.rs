@@ -17,6 +17,7 @@
 )]
 
 mod accounts;
+mod feeds;
 mod lives;
 mod power;
 mod threads;

@@ -83,6 +83,8 @@ impl Sum {
         self.all.losses += one.losses;
         self.all.torn += one.torn;
         self.all.failures += one.failures;
+        self.all.pulls.0 += one.pulls.0;
+        self.all.pulls.1 += one.pulls.1;
     }
 
     fn print(&self) {

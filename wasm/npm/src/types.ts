@@ -136,7 +136,13 @@ export interface Entry<V, K = Key> {
 
 /** A write, as {@link Store.watch} tells of it. */
 export type Change<V, K = Key> =
-    | { readonly type: 'set'; readonly key: K; readonly value: V; readonly version: bigint; readonly expiresAt?: number }
+    | {
+          readonly type: 'set';
+          readonly key: K;
+          readonly value: V;
+          readonly version: bigint;
+          readonly expiresAt?: number;
+      }
     | { readonly type: 'delete'; readonly key: K; readonly version: bigint }
     /**
      * Deletes of before may be missing in what follows, since merges drop them. A copy that is kept up to date starts anew:
