@@ -14,6 +14,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::error::whole;
 use crate::fault::Fault;
+use crate::feed;
 use crate::files::Files;
 use crate::handle::FolderShape;
 use crate::opfs::Opfs;
@@ -273,7 +274,26 @@ impl Engine {
     ///
     /// `CLOSED`.
     pub fn sequence(&self) -> Result<u64, JsValue> {
-        Ok(self.store()?.snapshot().sequence())
+        Ok(self.store()?.sequence())
+    }
+
+    /// What was written behind a sequence number, in order: `u8 complete · u8 done · u64 next · u32 count`, then each:
+    /// `u64 sequence · u8 flags (1 delete, 2 more of the same batch follow, 4 expires) · [u64 expires_at_ms] · u16 key_len ·
+    /// u32 value_len · key · value`. Pass `next` to go on.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED`, `IO`. Damage makes it incomplete.
+    pub fn changes(
+        &self,
+        since: u64,
+        keys_only: bool,
+        max_entries: u32,
+        max_bytes: u32,
+    ) -> Result<Vec<u8>, JsValue> {
+        let bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        let store = self.store()?;
+        Ok(feed::page(&store, since, keys_only, max_entries, bytes).map_err(Fault::from)?)
     }
 
     /// Opens a value for reading in parts, in a snapshot or (0) of now; 0 where there is no such key.

@@ -63,6 +63,7 @@ mod bytes;
 mod engine;
 mod error;
 mod fault;
+mod feed;
 mod files;
 mod folder;
 mod frame;

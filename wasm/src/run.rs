@@ -290,7 +290,7 @@ impl<'a, S: Storage> Run<'a, S> {
     fn done(&mut self, waiting: &Waiting, last: Option<u64>) {
         let reply = match (waiting.says, last) {
             (Says::Version, Some(last)) => Reply::Wrote(last),
-            (Says::Version, None) => Reply::Wrote(self.on.store.snapshot().sequence()),
+            (Says::Version, None) => Reply::Wrote(self.on.store.sequence()),
             (Says::True, last) => truth(last.is_some()),
         };
         self.reply(waiting.reply, reply);
