@@ -2,8 +2,9 @@
  * mini-bitcask in Node: the same stores, on files that the `bitcask` command reads and writes too.
  */
 
-import { readdir, rm } from 'node:fs/promises';
-import { openNodeHost, pathOf } from './node-host.js';
+import { readdir } from 'node:fs/promises';
+import { destroyNode } from './folder/node.js';
+import { openNodeHost, pathOf, PROGRAM } from './node-host.js';
 import { storeOf } from './store.js';
 import type { Key, OpenOptions, Store } from './types.js';
 
@@ -33,13 +34,16 @@ export async function list(options: Pick<OpenOptions, 'directory'> = {}): Promis
         .sort();
 }
 
-/** Removes a store with all that is in it, for ever. A store that is not there is no error. */
+/**
+ * Removes a store with all that is in it, for ever. A store that is not there is no error, and files that are no store's
+ * stay where they are.
+ *
+ * @throws {@link BitcaskError} `LOCKED` where it is open.
+ */
 export async function destroy(
     name: string,
     options: Pick<OpenOptions, 'directory' | 'lockTimeout'> = {},
 ): Promise<void> {
-    const path = pathOf(name, options);
-    const { lockNode } = await import('./folder/node-lock.js');
-    void lockNode;
-    await rm(path, { recursive: true, force: true });
+    const { lockTimeout = 5_000 } = options;
+    await destroyNode(pathOf(name, options), { lockTimeout, program: PROGRAM });
 }
