@@ -5,6 +5,7 @@
 import {
     type AbstractBatchOperation,
     type AbstractBatchOptions,
+    type AbstractChainedBatch,
     type AbstractDatabaseOptions,
     type AbstractDelOptions,
     AbstractLevel,
@@ -56,7 +57,7 @@ export interface BitcaskLevel<K, V> {
         operations: AbstractBatchOperation<this, K1, V1>[],
         options: AbstractBatchOptions<K1, V1> & BitcaskLevelWriteOptions,
     ): Promise<void>;
-    batch(): ReturnType<AbstractLevel<Bytes, K, V>['batch']>;
+    batch(): AbstractChainedBatch<this, K, V>;
 }
 
 /**
@@ -85,7 +86,8 @@ export class BitcaskLevel<K = string, V = string> extends AbstractLevel<Bytes, K
                 errorIfExists: true,
                 getSync: inThread || openSync !== undefined,
                 signals: { iterators: true },
-            },
+                // Its declaration does not know `getSync` yet.
+            } as Partial<AbstractLevel<Bytes>['supports']>,
             options,
         );
         this.location = location;
