@@ -36,3 +36,16 @@ export function forSeeds(count, property) {
         }
     }
 }
+
+/** As {@link forSeeds}, for properties that wait. */
+export async function forSeedsInTurn(count, property) {
+    for (let index = 0; index < count * TIMES; index += 1) {
+        const seed = SEED + index;
+        try {
+            await property(random(seed), seed);
+        } catch (error) {
+            error.message += `\n(SEED=${seed})`;
+            throw error;
+        }
+    }
+}

@@ -50,7 +50,7 @@ function someValue(source, depth = 0, seen = []) {
             for (const _ of many()) set.add(inner());
             return set;
         },
-        () => keep(new Date(pick([0, 1.7e12, -1, NaN, 8.64e15]))),
+        () => keep(new Date(pick([0, 1.7e12, -1, 8.64e15]))),
         () => keep(new RegExp(pick(['a+', '', '[/]\\/', '\n', 'é']), pick(['', 'g', 'gi', 'su', 'dy']))),
         () => keep(Object(pick([true, number(), text(), big()]))),
         () => {
@@ -86,6 +86,8 @@ test('values come back as structuredClone gives them', () => {
         assertSame(back(value), structuredClone(value));
     });
 });
+
+test('an invalid date stays one', () => assert.ok(Number.isNaN(back(new Date(NaN)).getTime())));
 
 test('cycles and shared objects', () => {
     const self = { list: [] };
