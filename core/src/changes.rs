@@ -178,14 +178,10 @@ impl<S: Storage> Changes<S> {
     }
 }
 
-/// The segments that count, in the order of their positions. A merge's output counts from its seal on, and then its inputs
-/// do not, which may still be there.
+/// The segments that count, in the order of their positions. A merge's output counts from its seal on; its inputs, which may
+/// still be there, do not from then on.
 fn counting<G: Segment>(mut entries: Vec<Arc<Entry<G>>>) -> Vec<Arc<Entry<G>>> {
-    entries.retain(|entry| match entry.state() {
-        SegmentState::Retired => false,
-        SegmentState::Pending => !entry.is_merge(),
-        _ => true,
-    });
+    entries.retain(|entry| !(entry.is_merge() && entry.state() == SegmentState::Pending));
     // What replaces comes before what it replaces, which begins at or behind its first position.
     entries
         .sort_by_key(|entry| (entry.header.first, Reverse(entry.header.last), Reverse(entry.id())));
@@ -207,7 +203,8 @@ impl<G: Segment> Part<G> {
 
     /// Goes to the first record behind a number; `before` is the last one of the segments before this one. Says whether
     /// the number is one of the log: in a log segment numbers are missing only before a mark, where a session begins,
-    /// and any of those that an earlier session handed out are lost.
+    /// and any of those that an earlier session handed out are lost. (In a merge's output others are missing too; all of them
+    /// are below the horizon.)
     fn go_behind(&mut self, since: u64, before: u64) -> Result<bool> {
         let mut place = Place { sequence: before, offset: self.offset };
         place = self.entry.trail().nearest(since).unwrap_or(place);
@@ -218,8 +215,7 @@ impl<G: Segment> Part<G> {
                     place = Place { sequence: record.head.sequence, offset: self.offset };
                 }
                 Step::Record(_) | Step::End => {
-                    // In the output of a merge all numbers are below the horizon.
-                    break place.sequence == since || self.entry.is_merge();
+                    break place.sequence == since;
                 }
                 // It is met again, and told.
                 Step::Unsound(..) => break false,

@@ -1,11 +1,12 @@
 //! Readers, writers, a merger, snapshots and sealing at once. Bounded by operations, not by time.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use bitcask_core::{
-    Batch, Conditional, Durability, Go, Index, Memory, MergePolicy, MergeStep, Options, Range,
-    Store, WriteOptions,
+    Batch, Bytes, Change, ChangeKind, Conditional, Durability, Go, Index, Memory, MergePolicy,
+    MergeStep, Options, Range, Store, WriteOptions,
 };
 use bitcask_tests::model::Random;
 
@@ -90,6 +91,7 @@ fn threads_agree(seed: u64, index: Index) {
         }
         scope.spawn(|| shared.run(read_batches));
         scope.spawn(|| shared.run(hold_snapshots));
+        scope.spawn(|| shared.run(follow));
         scope.spawn(|| shared.run(merge_and_seal));
     });
     check_end(&shared);
@@ -248,6 +250,50 @@ fn hold_snapshots(shared: &Shared) {
         if !random.one_in(3) {
             held.push((snapshot, entries));
         }
+    }
+}
+
+/// A copy that is kept by the change feed is the store as it was at the end of each feed.
+fn follow(shared: &Shared) {
+    let mut copy: BTreeMap<Bytes, (Bytes, u64)> = BTreeMap::new();
+    let (mut since, mut complete, mut anew) = (0, 0_u64, 0_u64);
+    loop {
+        let is_last = shared.is_over();
+        let mut feed = shared.store.changes(since).unwrap();
+        let changes: Vec<_> = feed.by_ref().map(Result::unwrap).collect();
+        since = feed.until();
+        if feed.is_complete() {
+            complete += 1;
+            for Change { sequence, key, kind, .. } in changes {
+                match kind {
+                    ChangeKind::Delete => drop(copy.remove(&key)),
+                    ChangeKind::Put { value, .. } => {
+                        drop(copy.insert(key, (value.unwrap(), sequence)));
+                    }
+                }
+            }
+        } else {
+            anew += 1;
+            let snapshot = shared.store.snapshot();
+            let entries = snapshot.scan(Range::all()).map(Result::unwrap);
+            copy = entries.map(|entry| (entry.key, (entry.value, entry.version))).collect();
+            since = snapshot.sequence();
+        }
+        let batch: Vec<u64> = BATCH_KEYS
+            .iter()
+            .filter_map(|key| copy.get(key.as_bytes()))
+            .map(|v| number(&v.0))
+            .collect();
+        assert!(batch.is_empty() || batch == [batch[0]; BATCH_KEYS.len()], "half a batch");
+        if is_last {
+            break;
+        }
+    }
+    println!("{complete} complete feeds, {anew} times anew");
+    if !shared.stop.load(Ordering::Acquire) {
+        let copy: Vec<_> =
+            copy.into_iter().map(|(k, (v, n))| (k.to_vec(), v.to_vec(), n)).collect();
+        assert!(copy == all(&shared.store), "the copy is another store");
     }
 }
 
