@@ -1,6 +1,6 @@
 # One line here, the work in scripts/. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test test-rust test-wasm test-firefox test-python bench bench-peers campaign fmt deny clean
+.PHONY: help demo build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers crash bench bench-peers campaign fmt deny clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,12 +12,15 @@ build: ## Build the command: target/release/bitcask
 	@scripts/setup rust
 	cargo build --release --package bitcask-cli
 
+npm: ## Build and pack the npm package: target/npm/mini-bitcask-*.tgz
+	@scripts/package
+
 install: ## Install the command for this user (cargo install)
 	@scripts/setup rust
 	cargo install --path cli --locked
 
-test: ## Every check and every test: rust, wasm and python (what CI runs)
-	@scripts/test rust wasm python
+test: ## Every check and every test (what CI runs)
+	@scripts/test rust wasm firefox npm python
 
 test-rust: ## Format, lints, tests, documentation
 	@scripts/test rust
@@ -25,11 +28,24 @@ test-rust: ## Format, lints, tests, documentation
 test-wasm: ## The browser binding, in headless Chromium
 	@scripts/test wasm
 
-test-firefox: ## The browser binding, in headless Firefox (not part of `make test`)
+test-firefox: ## The browser binding, in headless Firefox
 	@scripts/test firefox
+
+test-npm: ## The npm package as it is packed: in Node, Chromium and Firefox
+	@scripts/test npm
 
 test-python: ## The independent reader of the format, in Python
 	@scripts/test python
+
+test-bundlers: ## The packed package in apps of every bundler (some minutes; `make test` does two of them)
+	@scripts/package
+	@scripts/setup pages
+	@node tests/npm/bundlers/run.mjs
+
+crash: ## Browsers killed in the middle of writes: 50 times Chromium, 20 times Firefox (10 minutes)
+	@scripts/package
+	@scripts/setup pages
+	@cd tests/npm && node e2e/crash.mjs --chromium 50 --firefox 20
 
 bench: ## Benchmarks
 	@scripts/setup rust
@@ -53,4 +69,4 @@ deny: ## Check licences and advisories of dependencies (needs cargo-deny)
 
 clean: ## Remove what was built and the demo store (installed test tools in .tools/ stay)
 	cargo clean
-	rm -rf demo wasm/pkg
+	rm -rf demo wasm/pkg wasm/npm/dist wasm/npm/dist-test

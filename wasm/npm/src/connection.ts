@@ -1,0 +1,75 @@
+/**
+ * What stands between a store's methods and the engine: in a browser a worker, in Node nothing.
+ */
+
+import type { Backend, RecoveryReport } from './types.js';
+
+/** What an opening tells. */
+export interface Opened {
+    backend: Backend;
+    durable: boolean;
+    recovery: RecoveryReport;
+    /** The last write. */
+    version: bigint;
+}
+
+/** The way to one open store. */
+export interface Connection {
+    /** What opening told. */
+    readonly opened: Opened;
+    /** Runs a frame: see `protocol.ts`. Answers are in the reply; it rejects where there is none. */
+    run(frame: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+    /** Calls what has no place in a frame. */
+    call<M extends keyof Calls>(method: M, ...args: Parameters<Calls[M]>): Promise<ReturnType<Calls[M]>>;
+    /** Is told the last version after writes, while it is set. */
+    onWrites(listener: ((version: bigint) => void) | undefined): void;
+    /** Gives the store back. */
+    close(): Promise<void>;
+    /** Resolves when the store was closed, or lost: then with the reason. */
+    readonly ended: Promise<Error | undefined>;
+}
+
+/**
+ * The calls that are not in frames, as the engine's side has them. `bounds` is a range as bytes: see `range.ts`. Ids name
+ * what is held at the engine's side until it is closed.
+ */
+export interface Calls {
+    /** Opens a walk and reads its first part. */
+    scan(bounds: Uint8Array, snapshot: number, maxEntries: number): { id: number; part: Uint8Array };
+    scanNext(id: number, maxEntries: number): Uint8Array;
+    scanClose(id: number): void;
+    count(bounds: Uint8Array, snapshot: number): number;
+    clear(bounds: Uint8Array, durability: number): number;
+    snapshot(): { id: number; version: bigint };
+    snapshotClose(id: number): void;
+    version(): bigint;
+    changes(since: bigint, keysOnly: boolean): Uint8Array;
+    /** Whether writes are to be told of. */
+    tell(whether: boolean): void;
+    valueOpen(key: Uint8Array, snapshot: number): { id: number; len: number };
+    valueRead(id: number, offset: number, len: number): Uint8Array;
+    valueClose(id: number): void;
+    valueBegin(): number;
+    valuePush(id: number, bytes: Uint8Array): void;
+    valueCommit(id: number, key: Uint8Array, expiresAt: number, durability: number): void;
+    valueAbort(id: number): void;
+    export(): number;
+    exportNext(id: number): Uint8Array | undefined;
+    exportClose(id: number): void;
+    import(): number;
+    importPush(id: number, bytes: Uint8Array): void;
+    importFinish(id: number): unknown;
+    importClose(id: number): void;
+    /** Makes one step, and says how far the work is. */
+    mergeStep(full: boolean): MergeStep;
+    verify(): unknown;
+    stats(): unknown;
+}
+
+/** How a step of a merge ended. */
+export interface MergeStep {
+    state: 'idle' | 'working' | 'merged';
+    bytesRead?: number;
+    bytesTotal?: number;
+    report?: unknown;
+}

@@ -1,0 +1,306 @@
+/**
+ * The engine's side: one open engine, what it does between calls, and the calls themselves. It runs in a worker or, in
+ * Node, where it is called from.
+ */
+
+import type { Engine } from '#wasm';
+import type { Calls, Connection, MergeStep, Opened } from './connection.js';
+import { BitcaskError } from './errors.js';
+import type { OpenOptions } from './types.js';
+
+/** The part of the options that the engine's side needs. */
+export type HostOptions = Pick<
+    OpenOptions,
+    | 'durability'
+    | 'syncInterval'
+    | 'storage'
+    | 'lockTimeout'
+    | 'index'
+    | 'segmentBytes'
+    | 'create'
+    | 'errorIfExists'
+    | 'readOnly'
+    | 'recovery'
+    | 'autoMerge'
+    | 'directory'
+    | 'lock'
+>;
+
+/** What holds the files, beside the engine. */
+export interface Place {
+    /** For copies of files that are kept elsewhere: makes what was written last there, before it is acknowledged. */
+    commit?(strict: boolean): Promise<void>;
+    /** Gives the place back, after the engine gave its files back. */
+    release(): void | Promise<void>;
+}
+
+/** Bytes that one step of a merge reads: some milliseconds of work. */
+const MERGE_STEP_BYTES = 1024 * 1024;
+/** Keys that one step of a clear deletes. */
+const CLEAR_STEP_KEYS = 1_000;
+/** Bytes of keys and values that one part of a walk has at most, but for its first entry. */
+const PART_BYTES = 256 * 1024;
+/** Writes of the feed that one part has at most. */
+const CHANGES = 1_000;
+/** Milliseconds after the last write until space is reclaimed. */
+const MERGE_PAUSE_MS = 50;
+
+/** One open engine. */
+export class Host implements Connection {
+    readonly opened: Opened;
+    readonly ended: Promise<Error | undefined>;
+    #end: (error: Error | undefined) => void = () => undefined;
+    #engine: Engine;
+    #place: Place;
+    #options: HostOptions;
+    #version: bigint;
+    #listener: ((version: bigint) => void) | undefined;
+    #syncTimer: ReturnType<typeof setTimeout> | undefined;
+    #mergeTimer: ReturnType<typeof setTimeout> | undefined;
+    /** What runs one after another: whatever waits in the middle. */
+    #turn: Promise<unknown> = Promise.resolve();
+    /** A failure of work that nobody waited for: the next call is told. */
+    #untold: unknown;
+    /** Whether what follows writes waits for its turn. */
+    #tidying = false;
+    #state: 'open' | 'closing' | 'closed' = 'open';
+
+    constructor(engine: Engine, place: Place, options: HostOptions, opened: Omit<Opened, 'version'>) {
+        this.#engine = engine;
+        this.#place = place;
+        this.#options = options;
+        this.#version = engine.sequence();
+        this.opened = { ...opened, version: this.#version };
+        this.ended = new Promise((resolve) => (this.#end = resolve));
+    }
+
+    run(frame: Uint8Array): Promise<Uint8Array> {
+        return this.#inTurn(async () => {
+            let reply = this.#engine.run(frame);
+            let done = consumed(reply);
+            // No free slot was ready: one is, after a pause, and the rest of the frame follows.
+            while (done < frame.length) {
+                await this.#engine.prepare();
+                const more = this.#engine.run(frame.subarray(done));
+                if (consumed(more) === 0) throw new BitcaskError('BUSY', 'no file is ready to go on in');
+                done += consumed(more);
+                reply = joined(reply, more.subarray(4));
+            }
+            await this.#afterWrites();
+            return reply.subarray(4);
+        });
+    }
+
+    call<M extends keyof Calls>(method: M, ...args: Parameters<Calls[M]>): Promise<ReturnType<Calls[M]>> {
+        return this.#inTurn(async () => {
+            const call = this.#calls[method] as (...args: Parameters<Calls[M]>) => ReturnType<Calls[M]>;
+            let result: ReturnType<Calls[M]>;
+            try {
+                result = call(...args);
+            } catch (error) {
+                if ((error as { code?: string }).code !== 'BUSY') throw error;
+                await this.#engine.prepare();
+                result = call(...args);
+            }
+            await this.#afterWrites();
+            return result;
+        });
+    }
+
+    /** The engine itself, for calls that do not wait. Whoever writes by it calls {@link Host.wrote} after that. */
+    get engine(): Engine {
+        if (this.#state !== 'open') throw new BitcaskError('CLOSED', 'the store was closed');
+        return this.#engine;
+    }
+
+    /** Sees to what writes made by {@link Host.engine} leave to do: files for the next ones, syncs, merges. */
+    wrote(): void {
+        if (this.#tidying) return;
+        this.#tidying = true;
+        this.#meanwhile(async () => {
+            this.#tidying = false;
+            await this.#afterWrites();
+        });
+    }
+
+    onWrites(listener: ((version: bigint) => void) | undefined): void {
+        this.#listener = listener;
+    }
+
+    async close(): Promise<void> {
+        if (this.#state !== 'open') return void (await this.ended);
+        // What was called before is done first, and nothing comes after.
+        await this.#inTurn(async () => {
+            this.#state = 'closing';
+            let failure: unknown;
+            try {
+                this.#engine.close();
+                await this.#place.commit?.(true);
+            } catch (error) {
+                failure = error;
+            }
+            await this.#finish(undefined);
+            if (failure !== undefined) throw failure;
+        });
+    }
+
+    /** Gives the files back at once, for those who cannot wait: what was acknowledged is in them. */
+    abandon(error?: Error): void {
+        if (this.#state === 'closed') return;
+        try {
+            this.#engine.abandon();
+        } catch {
+            // A broken engine cannot; its files go back with its worker.
+        }
+        void this.#finish(error);
+    }
+
+    async #finish(error: Error | undefined): Promise<void> {
+        this.#state = 'closed';
+        clearTimeout(this.#syncTimer);
+        clearTimeout(this.#mergeTimer);
+        await this.#place.release();
+        this.#end(error);
+    }
+
+    /** Calls one after another, also those that wait in the middle. */
+    #inTurn<T>(work: () => Promise<T>): Promise<T> {
+        const turn = this.#turn.then(async () => {
+            if (this.#state === 'closed') throw new BitcaskError('CLOSED', 'the store was closed');
+            if (this.#untold !== undefined) {
+                const error = this.#untold;
+                this.#untold = undefined;
+                throw error;
+            }
+            try {
+                return await work();
+            } catch (error) {
+                throw this.#told(error);
+            }
+        });
+        this.#turn = turn.catch(() => undefined);
+        return turn;
+    }
+
+    /** After a trap the engine is not to be called again: what it was doing is half done in its memory. */
+    #told(error: unknown): BitcaskError {
+        if (error instanceof WebAssembly.RuntimeError) {
+            const lost = new BitcaskError('INTERRUPTED', `the engine stopped: ${error.message}`);
+            this.abandon(lost);
+            return lost;
+        }
+        return BitcaskError.from(error);
+    }
+
+    async #afterWrites(): Promise<void> {
+        const version = this.#engine.sequence();
+        const wrote = version !== this.#version;
+        if (wrote) this.#version = version;
+        if (this.#place.commit) await this.#place.commit(false);
+        if (!wrote) return;
+        await this.#engine.prepare();
+        this.#listener?.(version);
+        this.#syncLater();
+        this.#mergeLater(MERGE_PAUSE_MS);
+    }
+
+    #syncLater(): void {
+        if (this.#syncTimer !== undefined || this.#options.durability === 'none') return;
+        this.#syncTimer = setTimeout(() => {
+            this.#syncTimer = undefined;
+            this.#meanwhile(async () => {
+                this.#engine.sync();
+                await this.#place.commit?.(true);
+            });
+        }, this.#options.syncInterval ?? 1_000);
+        unref(this.#syncTimer);
+    }
+
+    #mergeLater(pause: number): void {
+        if (this.#options.readOnly) return;
+        clearTimeout(this.#mergeTimer);
+        this.#mergeTimer = setTimeout(() => {
+            this.#meanwhile(async () => {
+                const sealed = this.#engine.sealPending();
+                const merging = this.#options.autoMerge !== false;
+                const step = merging
+                    ? (this.#engine.mergeStep(false, MERGE_STEP_BYTES) as MergeStep)
+                    : { state: 'idle' };
+                await this.#engine.prepare();
+                await this.#place.commit?.(false);
+                if (sealed > 0 || step.state !== 'idle') this.#mergeLater(0);
+            });
+        }, pause);
+        unref(this.#mergeTimer);
+    }
+
+    /** Work that nobody waits for. That there is no room for it is no failure: it is tried again after the next write. */
+    #meanwhile(work: () => Promise<void>): void {
+        this.#inTurn(work).catch((error: BitcaskError) => {
+            const harmless = ['CLOSED', 'QUOTA', 'BUSY', 'READ_ONLY', 'INTERRUPTED'];
+            if (!harmless.includes(error.code)) this.#untold ??= error;
+        });
+    }
+
+    readonly #calls: Calls = {
+        scan: (bounds, snapshot, maxEntries) => {
+            const id = this.#engine.scanOpen(bounds, snapshot);
+            return { id, part: this.#engine.scanNext(id, maxEntries, PART_BYTES) };
+        },
+        scanNext: (id, maxEntries) => this.#engine.scanNext(id, maxEntries, PART_BYTES),
+        scanClose: (id) => this.#engine.scanClose(id),
+        count: (bounds, snapshot) => this.#engine.count(bounds, snapshot),
+        clear: (bounds, durability) => this.#engine.clear(bounds, CLEAR_STEP_KEYS, durability),
+        snapshot: () => {
+            const id = this.#engine.snapshotOpen();
+            return { id, version: this.#engine.snapshotSequence(id) };
+        },
+        snapshotClose: (id) => {
+            this.#engine.snapshotClose(id);
+            this.#mergeLater(MERGE_PAUSE_MS);
+        },
+        version: () => this.#engine.sequence(),
+        changes: (since, keysOnly) => this.#engine.changes(since, keysOnly, CHANGES, PART_BYTES),
+        tell: () => undefined,
+        valueOpen: (key, snapshot) => {
+            const id = this.#engine.valueOpen(key, snapshot);
+            return { id, len: id === 0 ? 0 : this.#engine.valueLen(id) };
+        },
+        valueRead: (id, offset, len) => this.#engine.valueRead(id, offset, len),
+        valueClose: (id) => this.#engine.valueClose(id),
+        valueBegin: () => this.#engine.valueBegin(),
+        valuePush: (id, bytes) => this.#engine.valuePush(id, bytes),
+        valueCommit: (id, key, expiresAt, durability) => void this.#engine.valueCommit(id, key, expiresAt, durability),
+        valueAbort: (id) => this.#engine.valueAbort(id),
+        export: () => this.#engine.exportOpen(0),
+        exportNext: (id) => this.#engine.exportNext(id),
+        exportClose: (id) => this.#engine.exportClose(id),
+        import: () => this.#engine.importOpen(false),
+        importPush: (id, bytes) => this.#engine.importPush(id, bytes),
+        importFinish: (id) => this.#engine.importFinish(id),
+        importClose: (id) => this.#engine.importClose(id),
+        mergeStep: (full) => {
+            this.#engine.sealPending();
+            return this.#engine.mergeStep(full, MERGE_STEP_BYTES) as MergeStep;
+        },
+        verify: () => this.#engine.verify(),
+        stats: () => this.#engine.stats(),
+    };
+}
+
+/** How many bytes of a request a reply says were consumed. */
+function consumed(reply: Uint8Array): number {
+    return new DataView(reply.buffer, reply.byteOffset).getUint32(0, true);
+}
+
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
+    const both = new Uint8Array(one.length + other.length);
+    both.set(one);
+    both.set(other, one.length);
+    return both;
+}
+
+/** In Node a timer keeps the process alive unless it is told not to. */
+function unref(timer: unknown): void {
+    (timer as { unref?: () => void }).unref?.();
+}

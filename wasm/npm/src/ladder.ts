@@ -1,0 +1,126 @@
+/**
+ * Where a browser keeps a store: the first place that works.
+ */
+
+import { Engine } from '#wasm';
+import { engineOptions } from './engine-options.js';
+import { BitcaskError } from './errors.js';
+import { openIndexedDb } from './folder/indexeddb.js';
+import { openMemory } from './folder/memory.js';
+import type { Folder } from './folder/shape.js';
+import { Host, type HostOptions, type Place } from './host.js';
+import { lockStore } from './lock.js';
+import type { Backend, RecoveryReport } from './types.js';
+
+/** Smaller than natively: what a merge needs beside the store counts against the quota. */
+const SEGMENT_BYTES = 16 * 1024 * 1024;
+/** After a page or a worker has ended, its browser may take this long to give its files back. */
+const HANDLES_WAIT_MS = 5_000;
+
+const LADDER: readonly Backend[] = ['opfs', 'indexeddb', 'memory'];
+
+interface Found {
+    engine: Engine;
+    place: Place;
+    durable: boolean;
+}
+
+/** Opens a store in a worker, where the options allow it. */
+export async function openHost(name: string, options: HostOptions): Promise<Host> {
+    if (!/^[a-z0-9-]{1,128}$/.test(name)) {
+        throw new BitcaskError(
+            'INVALID',
+            `"${name}" is no name of a store: 1 to 128 of the characters a-z, 0-9 and - are`,
+        );
+    }
+    const release = await lockStore(name, options.lockTimeout);
+    try {
+        const allowed = [options.storage ?? LADDER].flat();
+        let refusal: unknown = new BitcaskError('UNSUPPORTED', 'the options name no storage that browsers have');
+        let hidden = false;
+        for (const backend of allowed) {
+            try {
+                const began = performance.now();
+                const { engine, place, durable } = await open(backend, name, options, hidden);
+                const recovery = engine.recovery as unknown as RecoveryReport;
+                const opened = { backend, durable, recovery: { ...recovery, took: performance.now() - began } };
+                const both = { ...place, release: async () => (await place.release(), release()) };
+                return new Host(engine, both, options, opened);
+            } catch (thrown) {
+                const error = BitcaskError.from(thrown);
+                // Only a place that is not there is passed over: a store that is there and cannot be opened is not.
+                if (error.code !== 'UNSUPPORTED') throw error;
+                hidden ||= /SecurityError/.test(error.message);
+                refusal = error;
+            }
+        }
+        throw refusal;
+    } catch (error) {
+        release();
+        throw error;
+    }
+}
+
+/** `hidden`: files were refused for the sake of privacy, so that all else is thrown away too. */
+function open(backend: Backend, name: string, options: HostOptions, hidden: boolean): Promise<Found> {
+    switch (backend) {
+        case 'opfs':
+            return openOpfs(name, options);
+        case 'indexeddb':
+            return openCopy(name, options, hidden);
+        case 'memory':
+            return Promise.resolve(openInMemory(name, options));
+        default:
+            return Promise.reject(new BitcaskError('UNSUPPORTED', `browsers have no storage "${backend}"`));
+    }
+}
+
+async function openOpfs(name: string, options: HostOptions): Promise<Found> {
+    const until = performance.now() + HANDLES_WAIT_MS;
+    for (let pause = 5; ; pause = Math.min(pause * 2, 200)) {
+        try {
+            const engine = await Engine.openOpfs(name, engineOptions(options, SEGMENT_BYTES));
+            return { engine, place: { release: () => undefined }, durable: true };
+        } catch (error) {
+            // The lock is ours: who had the files before is gone, and the browser gives them back soon.
+            if ((error as BitcaskError).code !== 'LOCKED' || until < performance.now()) throw error;
+            await new Promise((resolve) => setTimeout(resolve, pause));
+        }
+    }
+}
+
+function openInMemory(name: string, options: HostOptions): Found {
+    const folder = openMemory(name);
+    try {
+        const engine = engineOf(folder, folder.list().length > 0, options);
+        return { engine, place: { release: () => folder.close() }, durable: false };
+    } catch (error) {
+        folder.close();
+        throw error;
+    }
+}
+
+async function openCopy(name: string, options: HostOptions, hidden: boolean): Promise<Found> {
+    const { create = true, readOnly = false } = options;
+    const folder = await openIndexedDb(name, { create, readOnly });
+    try {
+        const engine = engineOf(folder, folder.list().length > 0, options);
+        const strict = options.durability === 'always';
+        // What opening itself wrote is there before the first call is answered.
+        await folder.commit({ strict: true });
+        const place = {
+            // Also where nothing was changed: what was committed before is to be durable, if it is not yet.
+            commit: (now: boolean) => folder.commit({ strict: now || strict }),
+            release: () => folder.close(),
+        };
+        return { engine, place, durable: !hidden };
+    } catch (error) {
+        folder.close();
+        throw error;
+    }
+}
+
+function engineOf(folder: Folder, exists: boolean, options: HostOptions): Engine {
+    if (exists && options.errorIfExists) throw new BitcaskError('EXISTS', 'the store is there already');
+    return Engine.openFolder(folder, engineOptions(options, SEGMENT_BYTES));
+}

@@ -1,0 +1,106 @@
+/**
+ * Reads, of a store as it is now or of a snapshot.
+ */
+
+import { abortable } from './abort.js';
+import type { Batcher } from './batcher.js';
+import type { Connection } from './connection.js';
+import type { Encoding } from './operations.js';
+import { type Answer, checked, Op, type Operation, Status } from './protocol.js';
+import { boundsBytes, walk, type Wanted } from './range.js';
+import { readStream } from './streams.js';
+import type { Entry, Key, Range, Reader, ReadOptions, ScanOptions } from './types.js';
+
+/** What all that reads or writes one store has in common. */
+export interface Base<V, K> extends Encoding<V, K> {
+    connection: Connection;
+    batcher: Batcher;
+    /** Bytes that a codec puts before the bytes of a stream. */
+    streamPrefix: Uint8Array;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** The reading half of a store. */
+export class StoreReader<V, K extends Key> implements Reader<V, K> {
+    /** @internal */
+    readonly base: Base<V, K>;
+    /** @internal The snapshot to read from; 0 is now. */
+    protected readonly at: number;
+
+    /** @internal */
+    constructor(base: Base<V, K>, at = 0) {
+        this.base = base;
+        this.at = at;
+    }
+
+    async get(key: K, { signal }: ReadOptions = {}): Promise<V | undefined> {
+        return this.value(await this.ask(Op.get, key, signal));
+    }
+
+    async getEntry(key: K, { signal }: ReadOptions = {}): Promise<Entry<V, K> | undefined> {
+        const { bytes, version, expiresAt } = await this.ask(Op.entry, key, signal);
+        if (!bytes || version === undefined) return undefined;
+        const value = this.base.values.decode(bytes);
+        return { key, value, version, ...(expiresAt ? { expiresAt } : {}) };
+    }
+
+    async has(key: K, { signal }: ReadOptions = {}): Promise<boolean> {
+        return (await this.ask(Op.has, key, signal)).status === Status.true;
+    }
+
+    async getMany(keys: Iterable<K>, { signal }: ReadOptions = {}): Promise<(V | undefined)[]> {
+        const operations: Operation[] = [];
+        for (const key of keys) operations.push(this.operation(Op.get, key));
+        const answers = await abortable(signal, () => this.base.batcher.askMany(operations));
+        return answers.map((answer) => this.value(checked(answer)));
+    }
+
+    entries(options: ScanOptions<K> = {}): AsyncIterableIterator<[K, V]> {
+        const { keys, values } = this.base;
+        return this.walk(options, 'entries', (key, value) => [keys.decode(key), values.decode(value)]);
+    }
+
+    keys(options: ScanOptions<K> = {}): AsyncIterableIterator<K> {
+        return this.walk(options, 'keys', (key) => this.base.keys.decode(key));
+    }
+
+    values(options: ScanOptions<K> = {}): AsyncIterableIterator<V> {
+        return this.walk(options, 'values', (_, value) => this.base.values.decode(value));
+    }
+
+    async count(range: Range<K> = {}): Promise<number> {
+        const { connection, keys } = this.base;
+        return connection.call('count', boundsBytes(keys.bounds(range), range, 'keys'), this.at);
+    }
+
+    async readStream(key: K, { signal }: ReadOptions = {}): Promise<ReadableStream<Uint8Array> | undefined> {
+        const { connection, keys, streamPrefix } = this.base;
+        return abortable(signal, () => readStream(connection, keys.encode(key), this.at, streamPrefix));
+    }
+
+    /** @internal */
+    protected walk<T>(
+        options: ScanOptions<K>,
+        wanted: Wanted,
+        entry: (key: Uint8Array, value: Uint8Array) => T,
+    ): AsyncIterableIterator<T> {
+        const { connection, keys } = this.base;
+        const bounds = boundsBytes(keys.bounds(options), options, wanted);
+        return walk(connection, bounds, this.at, entry, options.signal);
+    }
+
+    /** @internal */
+    protected ask(op: number, key: K, signal?: AbortSignal): Promise<Answer> {
+        const operation = this.operation(op, key);
+        return abortable(signal, () => this.base.batcher.ask(operation));
+    }
+
+    private operation(op: number, key: K): Operation {
+        return { op, key: this.base.keys.encode(key), snapshot: this.at };
+    }
+
+    private value({ status, bytes = NOTHING }: Answer): V | undefined {
+        return status === Status.value ? this.base.values.decode(bytes) : undefined;
+    }
+}

@@ -1,0 +1,79 @@
+/**
+ * A worker's side of the messages.
+ */
+
+import type { Calls } from './connection.js';
+import { BitcaskError } from './errors.js';
+import type { Host } from './host.js';
+import { openHost } from './ladder.js';
+import type { ToPage, ToWorker } from './messages.js';
+
+type Wasm = string | BufferSource | WebAssembly.Module | undefined;
+
+/** What of a worker's global scope is needed: the two kinds of scope do not go into one program's types. */
+interface Scope {
+    postMessage(message: ToPage, transfer?: Transferable[]): void;
+    onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+    close(): void;
+}
+
+/** Answers a page, from the loading of the engine until the store is closed. */
+export function serve(load: (wasm: Wasm) => Promise<void>): void {
+    const scope = globalThis as unknown as Scope;
+    const say = (message: ToPage, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
+    let host: Host | undefined;
+
+    const open = async (message: ToWorker & { type: 'open' }): Promise<void> => {
+        let loading = true;
+        try {
+            await load(message.wasm);
+            loading = false;
+            host = await openHost(message.name, message.options);
+        } catch (error) {
+            say({ type: 'refused', error: plain(error), loading });
+            return;
+        }
+        say({ type: 'opened', opened: host.opened });
+        void host.ended.then((error) => say({ type: 'ended', error: error ? plain(error) : undefined }));
+    };
+
+    const answer = async (message: Exclude<ToWorker, { type: 'open' }>): Promise<void> => {
+        const { client, id } = message;
+        try {
+            if (!host) throw new BitcaskError('CLOSED', 'the store is not open');
+            const value = await perform(host, message, (version) => say({ type: 'writes', version }));
+            say({ type: 'result', client, id, value }, transferable(value));
+        } catch (error) {
+            say({ type: 'error', client, id, error: plain(error) });
+        }
+    };
+
+    scope.onmessage = ({ data }) => void (data.type === 'open' ? open(data) : answer(data));
+    say({ type: 'hello' });
+}
+
+async function perform(
+    host: Host,
+    message: Exclude<ToWorker, { type: 'open' }>,
+    told: (version: bigint) => void,
+): Promise<unknown> {
+    switch (message.type) {
+        case 'run':
+            return host.run(message.frame as Uint8Array<ArrayBuffer>);
+        case 'close':
+            return host.close();
+        case 'call':
+            if (message.method === 'tell') host.onWrites(message.args[0] ? told : undefined);
+            return host.call(message.method, ...(message.args as Parameters<Calls[typeof message.method]>));
+    }
+}
+
+/** Bytes that are nobody else's go over without being copied. */
+function transferable(value: unknown): Transferable[] {
+    const bytes = value instanceof Uint8Array ? value : (value as { part?: unknown } | undefined)?.part;
+    return bytes instanceof Uint8Array ? [bytes.buffer as ArrayBuffer] : [];
+}
+
+function plain(error: unknown): unknown {
+    return BitcaskError.from(error).toJSON();
+}

@@ -1,0 +1,292 @@
+/**
+ * The synchronous API: the engine's calls without a worker between.
+ */
+
+import type { Engine } from '#wasm';
+import { keyCodec } from './codec/ranges.js';
+import { valueCodec } from './codec/values.js';
+import { BitcaskError } from './errors.js';
+import type { Host } from './host.js';
+import { Collected, type Encoding, grouped, MergeTotal, putOf, resultOf } from './operations.js';
+import {
+    type Answer,
+    checked,
+    durabilityNumber,
+    FieldReader,
+    FrameWriter,
+    Op,
+    type Operation,
+    Status,
+} from './protocol.js';
+import { boundsBytes, type Wanted } from './range.js';
+import type {
+    SyncAtomic,
+    SyncOpenOptions,
+    SyncReader,
+    SyncSnapshot,
+    SyncStore,
+    SyncWriteOptions,
+} from './sync-types.js';
+import type {
+    Backend,
+    CommitResult,
+    Entry,
+    Key,
+    MergeReport,
+    Range,
+    RecoveryReport,
+    Stats,
+    VerifyReport,
+} from './types.js';
+
+/** Entries of one part of a walk: they are gathered in memory. */
+const PART_ENTRIES = 1_000;
+const PART_BYTES = 256 * 1024;
+const CLEAR_KEYS = 1_000;
+
+/** Makes the synchronous store of an open engine. */
+export function syncStoreOf<V, K extends Key>(
+    name: string,
+    host: Host,
+    options: SyncOpenOptions<V, K>,
+): SyncStore<V, K> {
+    const keys = keyCodec<K>(options.keys);
+    const values = valueCodec<V>(options.values);
+    return new WholeStore(name, { host, keys, values, frame: new FrameWriter(), ttl: options.ttl });
+}
+
+interface Base<V, K> extends Encoding<V, K> {
+    host: Host;
+    frame: FrameWriter;
+}
+
+class StoreReader<V, K extends Key> implements SyncReader<V, K> {
+    protected readonly base: Base<V, K>;
+    protected readonly at: number;
+
+    constructor(base: Base<V, K>, at: number) {
+        this.base = base;
+        this.at = at;
+    }
+
+    get(key: K): V | undefined {
+        const bytes = this.at === 0 ? this.engine.get(this.base.keys.encode(key)) : this.ask(Op.get, key).bytes;
+        return bytes && this.base.values.decode(bytes);
+    }
+
+    getEntry(key: K): Entry<V, K> | undefined {
+        const { bytes, version, expiresAt } = this.ask(Op.entry, key);
+        if (!bytes || version === undefined) return undefined;
+        return { key, value: this.base.values.decode(bytes), version, ...(expiresAt ? { expiresAt } : {}) };
+    }
+
+    getMany(keys: Iterable<K>): (V | undefined)[] {
+        const operations: Operation[] = [];
+        for (const key of keys) operations.push({ op: Op.get, key: this.base.keys.encode(key), snapshot: this.at });
+        return this.run(operations, operations.length).map(({ bytes }) => bytes && this.base.values.decode(bytes));
+    }
+
+    has(key: K): boolean {
+        if (this.at === 0) return this.engine.has(this.base.keys.encode(key));
+        return this.ask(Op.has, key).status === Status.true;
+    }
+
+    entries(range: Range<K> = {}): IterableIterator<[K, V]> {
+        const { keys, values } = this.base;
+        return this.walk(range, 'entries', (key, value) => [keys.decode(key), values.decode(value)]);
+    }
+
+    keys(range: Range<K> = {}): IterableIterator<K> {
+        return this.walk(range, 'keys', (key) => this.base.keys.decode(key));
+    }
+
+    values(range: Range<K> = {}): IterableIterator<V> {
+        return this.walk(range, 'values', (_, value) => this.base.values.decode(value));
+    }
+
+    count(range: Range<K> = {}): number {
+        return this.engine.count(boundsBytes(this.base.keys.bounds(range), range, 'keys'), this.at);
+    }
+
+    protected get engine(): Engine {
+        return this.base.host.engine;
+    }
+
+    protected *walk<T>(
+        range: Range<K>,
+        wanted: Wanted,
+        entry: (key: Uint8Array, value: Uint8Array) => T,
+    ): Generator<T, undefined, undefined> {
+        const id = this.engine.scanOpen(boundsBytes(this.base.keys.bounds(range), range, wanted), this.at);
+        let done = false;
+        try {
+            while (!done) {
+                const reader = new FieldReader(this.engine.scanNext(id, PART_ENTRIES, PART_BYTES));
+                const count = reader.u32();
+                done = reader.u8() === 1;
+                for (let number = 0; number < count; number++) {
+                    const keyLen = reader.u16();
+                    const valueLen = reader.u32();
+                    yield entry(reader.take(keyLen), reader.take(valueLen));
+                }
+            }
+        } finally {
+            if (!done) this.engine.scanClose(id);
+        }
+    }
+
+    protected ask(op: number, key: K): Answer {
+        const [answer] = this.run([{ op, key: this.base.keys.encode(key), snapshot: this.at }], 1);
+        return answer as Answer;
+    }
+
+    protected run(operations: Operation[], answers: number): Answer[] {
+        this.base.frame.addAll(operations);
+        const frame = this.base.frame.take();
+        const reader = new FieldReader(this.engine.run(frame));
+        if (reader.u32() < frame.length) throw new BitcaskError('BUSY', 'no file is ready to go on in: await ready()');
+        const all: Answer[] = [];
+        while (all.length < answers) all.push(checked(reader.answer()));
+        return all;
+    }
+}
+
+class WholeStore<V, K extends Key> extends StoreReader<V, K> implements SyncStore<V, K> {
+    readonly name: string;
+    #closed = false;
+
+    constructor(name: string, base: Base<V, K>) {
+        super(base, 0);
+        this.name = name;
+        void base.host.ended.then(() => (this.#closed = true));
+    }
+
+    get backend(): Backend {
+        return this.base.host.opened.backend;
+    }
+
+    get durable(): boolean {
+        return this.base.host.opened.durable;
+    }
+
+    get recovery(): RecoveryReport {
+        return this.base.host.opened.recovery;
+    }
+
+    get closed(): boolean {
+        return this.#closed;
+    }
+
+    set(key: K, value: V, options: SyncWriteOptions = {}): void {
+        const { key: bytes, value: encoded, expiresAt = 0, durability = 0 } = putOf(this.base, key, value, options);
+        this.engine.put(bytes as Uint8Array, encoded as Uint8Array, expiresAt, durability);
+        this.base.host.wrote();
+    }
+
+    delete(key: K, options: SyncWriteOptions = {}): boolean {
+        const deleted = this.engine.delete(this.base.keys.encode(key), durabilityNumber(options.durability));
+        this.base.host.wrote();
+        return deleted;
+    }
+
+    setMany(entries: Iterable<readonly [K, V]>, options: SyncWriteOptions = {}): void {
+        const operations: Operation[] = [];
+        for (const [key, value] of entries) operations.push(putOf(this.base, key, value, options));
+        this.#writeGroup(operations, options);
+    }
+
+    deleteMany(keys: Iterable<K>, options: SyncWriteOptions = {}): void {
+        const operations: Operation[] = [];
+        for (const key of keys) operations.push({ op: Op.delete, key: this.base.keys.encode(key) });
+        this.#writeGroup(operations, options);
+    }
+
+    update(key: K, change: (value: V | undefined) => V | undefined, options: SyncWriteOptions = {}): V | undefined {
+        const value = change(this.get(key));
+        if (value === undefined) this.delete(key, options);
+        else this.set(key, value, options);
+        return value;
+    }
+
+    atomic(): SyncAtomic<V, K> {
+        return new AtomicWrites(this.base, (operations, options) => this.#writeGroup(operations, options));
+    }
+
+    clear(range: Omit<Range<K>, 'reverse' | 'limit'> = {}, options: SyncWriteOptions = {}): number {
+        const bounds = boundsBytes(this.base.keys.bounds(range), {}, 'keys');
+        const durability = durabilityNumber(options.durability);
+        for (let cleared = 0; ;) {
+            const some = this.engine.clear(bounds, CLEAR_KEYS, durability);
+            this.base.host.wrote();
+            if (some === 0) return cleared;
+            cleared += some;
+        }
+    }
+
+    snapshot(): SyncSnapshot<V, K> {
+        return new StoreSnapshot(this.base, this.engine.snapshotOpen());
+    }
+
+    flush(): void {
+        this.engine.sync();
+    }
+
+    async merge(): Promise<MergeReport> {
+        const total = new MergeTotal();
+        for (;;) {
+            const { state, report } = await this.base.host.call('mergeStep', true);
+            if (state === 'idle') return total;
+            if (state === 'merged') total.add(report as MergeReport);
+        }
+    }
+
+    verify(): VerifyReport {
+        return this.engine.verify() as VerifyReport;
+    }
+
+    stats(): Stats {
+        return this.engine.stats() as Stats;
+    }
+
+    ready(): Promise<void> {
+        return this.engine.prepare();
+    }
+
+    async close(): Promise<void> {
+        this.#closed = true;
+        await this.base.host.close();
+    }
+
+    #writeGroup(operations: Operation[], options: SyncWriteOptions): CommitResult {
+        if (operations.length === 0) return { ok: true };
+        const [answer] = this.run(grouped(operations, options.durability), 1);
+        this.base.host.wrote();
+        return resultOf(answer as Answer);
+    }
+}
+
+class AtomicWrites<V, K extends Key> extends Collected<V, K> implements SyncAtomic<V, K> {
+    #write: (operations: Operation[], options: SyncWriteOptions) => CommitResult;
+
+    constructor(base: Base<V, K>, write: (operations: Operation[], options: SyncWriteOptions) => CommitResult) {
+        super(base);
+        this.#write = write;
+    }
+
+    commit(options: Omit<SyncWriteOptions, 'ttl'> = {}): CommitResult {
+        return this.#write(this.take(), options);
+    }
+}
+
+class StoreSnapshot<V, K extends Key> extends StoreReader<V, K> implements SyncSnapshot<V, K> {
+    readonly version: bigint;
+
+    constructor(base: Base<V, K>, id: number) {
+        super(base, id);
+        this.version = this.engine.snapshotSequence(id);
+    }
+
+    close(): void {
+        this.engine.snapshotClose(this.at);
+    }
+}
