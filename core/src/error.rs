@@ -60,6 +60,13 @@ pub enum Error {
         /// What it says of itself.
         what: String,
     },
+    /// Damage outside of a store: bytes that were to be imported are no export's stream, or not what it wrote.
+    Stream {
+        /// Byte offset in the stream.
+        offset: u64,
+        /// What is wrong there.
+        what: String,
+    },
     /// The store was written by a newer version of the format. Nothing was changed.
     Version {
         /// The segment that says so.
@@ -81,10 +88,17 @@ impl Error {
         Error::Damaged { segment, offset, what: what.into() }
     }
 
-    /// Whether durable bytes are lost or damaged: [`Error::Damaged`], [`Error::Missing`], [`Error::Foreign`].
+    /// Whether durable bytes are lost or damaged: [`Error::Damaged`], [`Error::Missing`], [`Error::Foreign`], and
+    /// [`Error::Stream`] outside of a store.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, Error::Damaged { .. } | Error::Missing { .. } | Error::Foreign { .. })
+        matches!(
+            self,
+            Error::Damaged { .. }
+                | Error::Missing { .. }
+                | Error::Foreign { .. }
+                | Error::Stream { .. }
+        )
     }
 
     /// Whether the disk, or the quota, is full. What was there is untouched; deletes and merges may
@@ -122,6 +136,9 @@ impl Error {
                 "put the missing segment files back, or open with salvage to keep what is there"
             }
             Error::Foreign { .. } => "move this file out of the store's folder",
+            Error::Stream { .. } => {
+                "export again, or take another copy; what was imported before this place is right"
+            }
             Error::Version { .. } => "use a newer version of mini-bitcask; nothing was changed",
         }
     }
@@ -165,6 +182,9 @@ impl fmt::Display for Error {
             }
             Error::Foreign { segment, what } => {
                 write!(f, "segment {segment} does not belong here: {what}")
+            }
+            Error::Stream { offset, what } => {
+                write!(f, "the stream is damaged or not whole at offset {offset}: {what}")
             }
             Error::Version { segment, found } => {
                 write!(f, "segment {segment} was written by a newer version: {found}")

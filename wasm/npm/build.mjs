@@ -8,14 +8,14 @@
  *
  * It also fills dist-test/: every module of src/ by itself, for unit tests of what the package does not export.
  */
-import { existsSync, rmSync } from 'node:fs';
+import './build/here.mjs';
+import { rmSync } from 'node:fs';
 import { buildDeclarations } from './build/declarations.mjs';
 import { buildEngine } from './build/engine.mjs';
 import { buildModules, buildTestModules } from './build/modules.mjs';
-import { tooLarge, sizes, table } from './build/sizes.mjs';
+import { table, tooLarge } from './build/sizes.mjs';
 
 const partial = process.argv.includes('--partial');
-process.chdir(import.meta.dirname);
 
 rmSync('dist', { recursive: true, force: true });
 rmSync('dist-test', { recursive: true, force: true });
@@ -24,8 +24,8 @@ await buildEngine({ rebuild: !process.argv.includes('--skip-wasm') });
 problems.push(...(await buildModules()));
 await buildTestModules();
 problems.push(...(await buildDeclarations()));
-if (existsSync('dist/index.js')) problems.push(...tooLarge(sizes('dist')));
-console.log(table(sizes('dist')));
+problems.push(...tooLarge('dist'));
+console.log(table('dist'));
 
 for (const problem of problems) console.error(`build: ${problem}`);
 if (problems.length > 0 && !partial) process.exitCode = 1;

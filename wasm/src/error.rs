@@ -58,17 +58,27 @@ pub(crate) fn open_error(thrown: &JsValue) -> OpenError {
 
 /// What a call of an open handle said.
 pub(crate) fn io_error(thrown: &JsValue) -> io::Error {
-    io::Error::new(kind_of(&text(thrown, "name")), sentence(thrown))
+    let kind = match kind_of(&text(thrown, "name")) {
+        io::ErrorKind::Other => kind_of(&text(thrown, "code")),
+        kind => kind,
+    };
+    io::Error::new(kind, sentence(thrown))
 }
 
-/// The browsers agree on the names of the standard; `NS_ERROR_…` are Firefox's own.
+/// The browsers agree on the names of the standard; `NS_ERROR_…` are Firefox's own, the short ones Node's codes.
 fn kind_of(name: &str) -> io::ErrorKind {
     match name {
-        "QuotaExceededError" => io::ErrorKind::QuotaExceeded,
-        "NS_ERROR_FILE_NO_DEVICE_SPACE" | "NS_ERROR_FILE_DISK_FULL" => io::ErrorKind::StorageFull,
-        "NotFoundError" => io::ErrorKind::NotFound,
+        "QuotaExceededError" | "EDQUOT" => io::ErrorKind::QuotaExceeded,
+        "NS_ERROR_FILE_NO_DEVICE_SPACE" | "NS_ERROR_FILE_DISK_FULL" | "ENOSPC" => {
+            io::ErrorKind::StorageFull
+        }
+        "EFBIG" => io::ErrorKind::FileTooLarge,
+        "NotFoundError" | "ENOENT" => io::ErrorKind::NotFound,
+        "EEXIST" => io::ErrorKind::AlreadyExists,
         "NoModificationAllowedError" => io::ErrorKind::ResourceBusy,
-        "SecurityError" | "NotAllowedError" => io::ErrorKind::PermissionDenied,
+        "SecurityError" | "NotAllowedError" | "EACCES" | "EPERM" | "EROFS" => {
+            io::ErrorKind::PermissionDenied
+        }
         "NotSupportedError" => io::ErrorKind::Unsupported,
         _ => io::ErrorKind::Other,
     }

@@ -1,27 +1,34 @@
 //! The asynchronous half: the folder of the pool, and the opening of its files.
 
+use std::cell::Cell;
 use std::io;
+use std::rc::Rc;
 
 use js_sys::{Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
-    FileSystemGetFileOptions, FileSystemSyncAccessHandle, StorageManager, WorkerGlobalScope,
+    FileSystemGetFileOptions, StorageManager, WorkerGlobalScope,
 };
 
 use crate::error::{OpenError, io_error, open_error};
-use crate::slot::Slot;
+use crate::handle::Handle;
+use crate::slot::{GROWTH_BYTES, Growth, Slot};
+
+/// The folder in the origin's private file system that holds the folders of all stores.
+const ALL_STORES: &str = "mini-bitcask";
 
 /// The folder of a store.
 #[derive(Debug)]
 pub(crate) struct Folder {
     directory: FileSystemDirectoryHandle,
+    growth: Growth,
 }
 
 impl Folder {
-    /// Opens the folder of this name, creating it where there is none.
-    pub(crate) async fn open(name: &str) -> Result<Folder, OpenError> {
+    /// Opens the folder of this name; where there is none, creates it, or says `NotFound`.
+    pub(crate) async fn open(name: &str, create: bool) -> Result<Folder, OpenError> {
         // Portable: some browsers keep the name as it is, on disks that fold case or forbid characters.
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if name.is_empty() || name.len() > 128 || !name.chars().all(allowed) {
@@ -29,10 +36,12 @@ impl Folder {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
         }
         let root: FileSystemDirectoryHandle = settled(storage_manager()?.get_directory()).await?;
-        let create = FileSystemGetDirectoryOptions::new();
-        create.set_create(true);
-        let directory = settled(root.get_directory_handle_with_options(name, &create)).await?;
-        Ok(Folder { directory })
+        let options = FileSystemGetDirectoryOptions::new();
+        options.set_create(create);
+        let all: FileSystemDirectoryHandle =
+            settled(root.get_directory_handle_with_options(ALL_STORES, &options)).await?;
+        let directory = settled(all.get_directory_handle_with_options(name, &options)).await?;
+        Ok(Folder { directory, growth: Rc::new(Cell::new(GROWTH_BYTES)) })
     }
 
     /// The numbers of the slots that there are, in rising order.
@@ -76,11 +85,13 @@ impl Folder {
         // unseen would keep its lock until the worker ends.
         let mut slots = Vec::with_capacity(opening.len());
         for handle in opening {
-            match handle.await.and_then(JsCast::dyn_into::<FileSystemSyncAccessHandle>) {
-                Ok(handle) => match Slot::new(handle) {
-                    Ok(slot) => slots.push(slot),
-                    Err(error) => failure = Some(error.into()),
-                },
+            match handle.await {
+                Ok(handle) => {
+                    match Slot::new(handle.unchecked_into::<Handle>(), Rc::clone(&self.growth)) {
+                        Ok(slot) => slots.push(slot),
+                        Err(error) => failure = Some(error.into()),
+                    }
+                }
                 Err(thrown) => failure = Some(open_error(&thrown)),
             }
         }

@@ -59,12 +59,27 @@
 
 #![forbid(unsafe_code)]
 
+mod bytes;
+mod engine;
 mod error;
+mod fault;
+mod feed;
+mod files;
 mod folder;
+mod frame;
+mod handle;
+mod opfs;
+mod place;
+mod ranges;
+mod report;
+mod run;
 mod segment;
 mod slot;
-mod storage;
 
+pub use engine::{Engine, EngineOptions};
 pub use error::OpenError;
-pub use segment::OpfsSegment;
-pub use storage::Opfs;
+pub use files::Files;
+pub use handle::FolderShape;
+pub use opfs::Opfs;
+pub use place::Place;
+pub use segment::FileSegment;

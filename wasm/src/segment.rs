@@ -1,4 +1,4 @@
-//! [`OpfsSegment`]: a segment in a slot.
+//! [`FileSegment`]: a segment in a file.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -11,10 +11,10 @@ use crate::slot::{HEADER_LEN, Slot};
 /// A buffer that grew beyond this for one large append is given back after it.
 const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
 
-/// A segment in a slot of an [`Opfs`](crate::Opfs). Clones, and whatever else opened the same segment,
-/// share it.
+/// A segment in a slot of an [`Opfs`](crate::Opfs) or a file of a [`Files`](crate::Files). Clones, and whatever
+/// else opened the same segment, share it.
 #[derive(Clone, Debug)]
-pub struct OpfsSegment {
+pub struct FileSegment {
     shared: Rc<Shared>,
 }
 
@@ -33,7 +33,7 @@ struct Shared {
 /// Where the parts of an append are put together, shared by all segments: there is one appender.
 pub(crate) type Buffer = Rc<RefCell<Vec<u8>>>;
 
-/// Tells whether somebody still reads a removed segment.
+/// Tells whether somebody still holds a segment.
 #[derive(Debug)]
 pub(crate) struct Readers(Weak<Shared>);
 
@@ -41,23 +41,38 @@ impl Readers {
     pub(crate) fn are_gone(&self) -> bool {
         self.0.strong_count() == 0
     }
+
+    /// The segment, where somebody holds it.
+    pub(crate) fn segment(&self) -> Option<FileSegment> {
+        Some(FileSegment { shared: self.0.upgrade()? })
+    }
 }
 
-impl OpfsSegment {
+impl FileSegment {
     /// A segment that is in the slot.
-    pub(crate) fn found(slot: Rc<Slot>, buffer: Buffer) -> OpfsSegment {
+    pub(crate) fn found(slot: Rc<Slot>, buffer: Buffer) -> FileSegment {
         let len = slot.size();
-        OpfsSegment::new(slot, len, true, buffer)
+        FileSegment::new(slot, len, true, buffer)
     }
 
     /// A new segment, in a slot that was cut.
-    pub(crate) fn created(slot: Rc<Slot>, buffer: Buffer) -> OpfsSegment {
-        OpfsSegment::new(slot, 0, false, buffer)
+    pub(crate) fn created(slot: Rc<Slot>, buffer: Buffer) -> FileSegment {
+        FileSegment::new(slot, 0, false, buffer)
     }
 
-    fn new(slot: Rc<Slot>, len: u64, written: bool, buffer: Buffer) -> OpfsSegment {
+    fn new(slot: Rc<Slot>, len: u64, written: bool, buffer: Buffer) -> FileSegment {
         let (len, written, removed) = (Cell::new(len), Cell::new(written), RefCell::new(None));
-        OpfsSegment { shared: Rc::new(Shared { slot, len, written, removed, buffer }) }
+        FileSegment { shared: Rc::new(Shared { slot, len, written, removed, buffer }) }
+    }
+
+    /// Who else has this segment.
+    pub(crate) fn readers(&self) -> Readers {
+        Readers(Rc::downgrade(&self.shared))
+    }
+
+    /// Closes the file. From here on every call that needs it is an error.
+    pub(crate) fn close(&self) {
+        self.shared.slot.close();
     }
 
     /// Makes the slot one without a segment, durably. It may be reused when the readers are gone.
@@ -70,7 +85,7 @@ impl OpfsSegment {
         }
         shared.slot.flush()?;
         *shared.removed.borrow_mut() = Some(header);
-        Ok(Readers(Rc::downgrade(shared)))
+        Ok(self.readers())
     }
 }
 
@@ -83,7 +98,7 @@ impl Drop for Shared {
     }
 }
 
-impl Segment for OpfsSegment {
+impl Segment for FileSegment {
     fn len(&self) -> u64 {
         self.shared.len.get()
     }

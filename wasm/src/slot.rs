@@ -1,33 +1,39 @@
-//! One file of the pool and its open handle.
+//! One file and its open handle.
 
 use std::cell::Cell;
 use std::io;
-
-use web_sys::{FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
+use std::rc::Rc;
 
 use crate::error::{check_read, check_written, io_error, whole};
+use crate::handle::{At, Handle};
 
 /// Length of a segment header: FORMAT.md, section 2.
 pub(crate) const HEADER_LEN: usize = 72;
 
-/// A file grows by whole steps of this many bytes: an append that makes the file longer costs Chromium
+/// In OPFS a file grows by whole steps of this many bytes: an append that makes the file longer costs Chromium
 /// 30 µs, one inside its length 4 µs. Small enough that a store of two segments wastes little quota.
-const GROWTH_BYTES: u64 = 256 * 1024;
+pub(crate) const GROWTH_BYTES: u64 = 256 * 1024;
 
-/// A file of the pool, open for as long as this lives.
+/// The step by which the files of a storage grow, shared by all of them; 0: each append by what it needs.
+pub(crate) type Growth = Rc<Cell<u64>>;
+
+/// A file, open for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    handle: FileSystemSyncAccessHandle,
+    handle: Handle,
     /// Made once: a new object for each call costs a few µs.
-    at: FileSystemReadWriteOptions,
+    at: At,
+    growth: Growth,
     /// Length of the file. Kept here because asking costs 1 µs in Chromium and 50 µs in Firefox.
     size: Cell<u64>,
 }
 
 impl Slot {
-    pub(crate) fn new(handle: FileSystemSyncAccessHandle) -> io::Result<Slot> {
-        let size = size_of(&handle)?;
-        Ok(Slot { handle, at: FileSystemReadWriteOptions::new(), size: Cell::new(size) })
+    /// Takes the handle; closes it where it cannot say its size.
+    pub(crate) fn new(handle: Handle, growth: Growth) -> io::Result<Slot> {
+        let slot = Slot { handle, at: At::new(), growth, size: Cell::new(0) };
+        slot.size.set(size_of(&slot.handle)?);
+        Ok(slot)
     }
 
     /// The first bytes of the file; zeros where it is shorter.
@@ -50,10 +56,7 @@ impl Slot {
     /// Fills the buffer from `offset`, or fails.
     pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.at.set_at(offset as f64);
-        let count = self
-            .handle
-            .read_with_u8_array_and_options(buffer, &self.at)
-            .map_err(|thrown| io_error(&thrown))?;
+        let count = self.handle.read(buffer, &self.at).map_err(|thrown| io_error(&thrown))?;
         check_read(buffer.len(), count)
     }
 
@@ -65,14 +68,15 @@ impl Slot {
             return Ok(());
         }
         let end = offset + bytes.len() as u64;
-        if end > self.size.get() {
+        let growth = self.growth.get();
+        if end > self.size.get() && growth > 0 {
             // A refusal is no failure yet: near the quota a step does not fit where the bytes may.
-            let _ = self.resize(end.next_multiple_of(GROWTH_BYTES));
+            let _ = self.resize(end.next_multiple_of(growth));
         }
         self.at.set_at(offset as f64);
         let written = self
             .handle
-            .write_with_u8_array_and_options(bytes, &self.at)
+            .write(bytes, &self.at)
             .map_err(|thrown| io_error(&thrown))
             .and_then(|count| check_written(bytes.len(), count));
         match written {
@@ -85,7 +89,7 @@ impl Slot {
 
     /// Cuts the file, or grows it with zeros.
     pub(crate) fn resize(&self, size: u64) -> io::Result<()> {
-        self.handle.truncate_with_f64(size as f64).map_err(|thrown| io_error(&thrown))?;
+        self.handle.truncate(size as f64).map_err(|thrown| io_error(&thrown))?;
         self.size.set(size);
         Ok(())
     }
@@ -117,7 +121,8 @@ impl Slot {
     }
 
     pub(crate) fn close(&self) {
-        self.handle.close();
+        // Nothing that was acknowledged depends on it.
+        let _ = self.handle.close();
     }
 }
 
@@ -127,6 +132,6 @@ impl Drop for Slot {
     }
 }
 
-fn size_of(handle: &FileSystemSyncAccessHandle) -> io::Result<u64> {
-    whole(handle.get_size().map_err(|thrown| io_error(&thrown))?)
+fn size_of(handle: &Handle) -> io::Result<u64> {
+    whole(handle.size().map_err(|thrown| io_error(&thrown))?)
 }

@@ -7,6 +7,7 @@
 pub(crate) mod header;
 pub(crate) mod record;
 pub(crate) mod seal;
+pub(crate) mod stream;
 pub(crate) mod walk;
 
 pub(crate) use header::{HEADER_LEN, Header, HeaderKind};

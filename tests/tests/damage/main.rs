@@ -18,5 +18,6 @@ mod merges;
 mod oracle;
 mod segments;
 mod stores;
+mod streams;
 mod sweep;
 mod table;

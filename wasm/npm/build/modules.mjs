@@ -26,28 +26,23 @@ const COMMON = {
 export async function buildModules() {
     const problems = [];
     const present = ([, source]) => existsSync(source) || void problems.push(`${source} is missing`);
+    // One entry that does not build is no reason to have none.
+    const attempt = (building) => building.catch((error) => void problems.push(error.message));
 
     // Each entry by itself: a worker must be one file, and a page that never needs an adapter never loads a shared part.
-    const browser = [
-        ['worker', 'src/worker.ts'],
-        ['sync', 'src/sync.ts'],
-        ...USERS_OF_INDEX,
-    ];
+    const browser = [['worker', 'src/worker.ts'], ['sync', 'src/sync.ts'], ...USERS_OF_INDEX];
     // The page's door is small; what an open store needs is a part of its own, which it loads while the worker starts.
     if (present(['index', 'src/index.ts'])) {
         const plugins = [binding(), inlineWorker()];
-        await bundleMany([['index', 'src/index.ts']], {
-            platform: 'browser',
-            plugins,
-            splitting: true,
-            chunkNames: '[name]-[hash]',
-        });
+        const options = { platform: 'browser', plugins, splitting: true, chunkNames: '[name]-[hash]' };
+        await attempt(bundleMany([['index', 'src/index.ts']], options));
     }
     for (const [name, source] of browser.filter(present)) {
         const external = { 'src/index.ts': './index.js' };
-        await bundle(name, source, { platform: 'browser', plugins: [binding(), sibling(external), inlineWorker()] });
+        const plugins = [binding(), sibling(external), inlineWorker()];
+        await attempt(bundle(name, source, { platform: 'browser', plugins }));
     }
-    if (present(['inline', 'src/inline-worker.ts'])) await buildInline();
+    if (present(['inline', 'src/inline-worker.ts'])) await attempt(buildInline());
 
     // In Node both interfaces share what they are made of: a program may well use the two on one store.
     const node = [
@@ -55,11 +50,12 @@ export async function buildModules() {
         ['node-sync', 'src/node-sync.ts'],
     ].filter(present);
     if (node.length > 0) {
-        await bundleMany(node, { platform: 'node', target: 'node18', splitting: true, chunkNames: 'node-[hash]' });
+        const options = { platform: 'node', target: 'node18', splitting: true, chunkNames: 'node-[hash]' };
+        await attempt(bundleMany(node, options));
     }
     for (const [name, source] of USERS_OF_INDEX.filter(([, source]) => existsSync(source))) {
         const plugins = [binding(), sibling({ 'src/index.ts': './node.js' })];
-        await bundle(`node-${name}`, source, { platform: 'node', target: 'node18', plugins });
+        await attempt(bundle(`node-${name}`, source, { platform: 'node', target: 'node18', plugins }));
     }
     problems.push(...strayReferences());
     return problems;

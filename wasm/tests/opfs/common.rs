@@ -1,18 +1,24 @@
 //! What the tests on real OPFS share: fresh folders, a look at a slot from outside, methods that fail.
 
 use bitcask_core::{Segment, SegmentId, Storage};
-use bitcask_wasm::{Opfs, OpfsSegment};
+use bitcask_wasm::{FileSegment, Opfs};
 use js_sys::Function;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemRemoveOptions,
-    FileSystemSyncAccessHandle, WorkerGlobalScope,
+    FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
+    FileSystemRemoveOptions, FileSystemSyncAccessHandle, WorkerGlobalScope,
 };
 
+/// The folder of all stores.
 async fn root() -> FileSystemDirectoryHandle {
     let global: WorkerGlobalScope = js_sys::global().unchecked_into();
-    JsFuture::from(global.navigator().storage().get_directory()).await.unwrap().unchecked_into()
+    let root = JsFuture::from(global.navigator().storage().get_directory()).await.unwrap();
+    let root: FileSystemDirectoryHandle = root.unchecked_into();
+    let create = FileSystemGetDirectoryOptions::new();
+    create.set_create(true);
+    let all = root.get_directory_handle_with_options("mini-bitcask", &create);
+    JsFuture::from(all).await.unwrap().unchecked_into()
 }
 
 /// Seeds from `first` on: `count`, or a third of them in Firefox, where a flush takes ten times as long.
@@ -85,7 +91,7 @@ pub(crate) fn header(id: u64) -> Vec<u8> {
 }
 
 /// A new segment with a header and these bytes behind it.
-pub(crate) fn create(opfs: &Opfs, id: u64, bytes: &[u8]) -> OpfsSegment {
+pub(crate) fn create(opfs: &Opfs, id: u64, bytes: &[u8]) -> FileSegment {
     let segment = opfs.create(SegmentId(id)).unwrap();
     segment.append(&[&header(id), bytes]).unwrap();
     segment

@@ -11,6 +11,7 @@
 
 mod common;
 mod damage;
+mod engine;
 mod failing;
 mod image;
 mod life;
@@ -30,3 +31,20 @@ macro_rules! on_opfs {
     )* };
 }
 bitcask_tests::conformance_cases!(on_opfs);
+
+macro_rules! on_a_folder {
+    ($($case:ident)*) => {
+        /// The same on files of a folder that JavaScript gives.
+        mod folder {
+            use wasm_bindgen_test::wasm_bindgen_test;
+            $(
+                #[wasm_bindgen_test]
+                fn $case() {
+                    let folder = crate::engine::memory();
+                    bitcask_tests::conformance::$case(bitcask_wasm::Files::new(folder));
+                }
+            )*
+        }
+    };
+}
+bitcask_tests::conformance_cases!(on_a_folder);

@@ -6,12 +6,11 @@ use std::io;
 use std::rc::Rc;
 
 use bitcask_core::{SegmentId, Storage, segment_id_of};
-use wasm_bindgen::JsCast;
-use web_sys::{Crypto, WorkerGlobalScope};
 
 use crate::error::OpenError;
 use crate::folder::Folder;
-use crate::segment::{Buffer, OpfsSegment, Readers};
+use crate::handle;
+use crate::segment::{Buffer, FileSegment, Readers};
 use crate::slot::{HEADER_LEN, Slot};
 
 /// Slots of a new store: two segments of its beginning, an output and a few to spare.
@@ -37,7 +36,6 @@ pub struct Opfs {
     folder: Folder,
     pool: RefCell<Pool>,
     buffer: Buffer,
-    crypto: Option<Crypto>,
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +59,7 @@ struct Place {
 #[derive(Debug)]
 enum Content {
     Free,
-    Segment(SegmentId, OpfsSegment),
+    Segment(SegmentId, FileSegment),
     /// Removed, but somebody may still read it.
     Removed(Readers),
 }
@@ -78,7 +76,19 @@ impl Opfs {
     /// [`OpenError::Locked`] where somebody has it open, [`OpenError::Unsupported`] where this is no
     /// place for it, [`OpenError::Io`] else. After an error nothing is held.
     pub async fn open(name: &str) -> Result<Opfs, OpenError> {
-        let folder = Folder::open(name).await?;
+        Opfs::of(Folder::open(name, true).await?).await
+    }
+
+    /// As [`Opfs::open`], but where there is no folder of this name it is not created.
+    ///
+    /// # Errors
+    ///
+    /// As [`Opfs::open`]; where there is no folder, [`OpenError::Io`] of the kind `NotFound`.
+    pub async fn open_existing(name: &str) -> Result<Opfs, OpenError> {
+        Opfs::of(Folder::open(name, false).await?).await
+    }
+
+    async fn of(folder: Folder) -> Result<Opfs, OpenError> {
         // The first slot alone before the others: of two who open at a time, one gets all of them.
         let first = folder.open_slots(&[0]).await?;
         let mut numbers = folder.slot_numbers().await?;
@@ -92,9 +102,7 @@ impl Opfs {
         let buffer = Buffer::default();
         let slots = std::iter::once(0).chain(numbers).zip(first.into_iter().chain(others));
         let pool = Pool::of(slots, &buffer)?;
-        let crypto = js_sys::global().dyn_into::<WorkerGlobalScope>().ok();
-        let crypto = crypto.and_then(|global| global.crypto().ok());
-        let opfs = Opfs { folder, pool: RefCell::new(pool), buffer, crypto };
+        let opfs = Opfs { folder, pool: RefCell::new(pool), buffer };
         opfs.prepare().await?;
         Ok(opfs)
     }
@@ -220,7 +228,7 @@ impl Pool {
         (last..).skip(skip).take(count).collect()
     }
 
-    fn segment(&self, id: SegmentId) -> Option<&OpfsSegment> {
+    fn segment(&self, id: SegmentId) -> Option<&FileSegment> {
         self.places.iter().find_map(|place| match &place.content {
             Content::Segment(here, segment) if *here == id => Some(segment),
             _ => None,
@@ -238,13 +246,13 @@ impl Place {
     }
 
     fn hold_found(&mut self, id: SegmentId, buffer: &Buffer) {
-        let segment = OpfsSegment::found(Rc::clone(&self.slot), Rc::clone(buffer));
+        let segment = FileSegment::found(Rc::clone(&self.slot), Rc::clone(buffer));
         self.content = Content::Segment(id, segment);
     }
 }
 
 impl Storage for Opfs {
-    type Segment = OpfsSegment;
+    type Segment = FileSegment;
 
     fn list(&self) -> io::Result<Vec<SegmentId>> {
         let pool = self.pool()?;
@@ -255,7 +263,7 @@ impl Storage for Opfs {
         Ok(ids.collect())
     }
 
-    fn create(&self, id: SegmentId) -> io::Result<OpfsSegment> {
+    fn create(&self, id: SegmentId) -> io::Result<FileSegment> {
         let mut pool = self.pool()?;
         if pool.segment(id).is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -269,12 +277,12 @@ impl Storage for Opfs {
         let place = place.ok_or_else(|| no_free_slot(slots))?;
         // Stale bytes stand behind the header's zeros where a removal was cut short by a crash.
         place.slot.cut()?;
-        let segment = OpfsSegment::created(Rc::clone(&place.slot), Rc::clone(&self.buffer));
+        let segment = FileSegment::created(Rc::clone(&place.slot), Rc::clone(&self.buffer));
         place.content = Content::Segment(id, segment.clone());
         Ok(segment)
     }
 
-    fn open(&self, id: SegmentId) -> io::Result<OpfsSegment> {
+    fn open(&self, id: SegmentId) -> io::Result<FileSegment> {
         self.pool()?.segment(id).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
@@ -293,18 +301,11 @@ impl Storage for Opfs {
     }
 
     fn now_ms(&self) -> u64 {
-        crate::error::whole(js_sys::Date::now().floor()).unwrap_or(0)
+        handle::now_ms()
     }
 
     fn random(&self) -> u64 {
-        let mut bytes = [0; 8];
-        let filled =
-            self.crypto.as_ref().map(|crypto| crypto.get_random_values_with_u8_array(&mut bytes));
-        match filled {
-            Some(Ok(_)) => u64::from_le_bytes(bytes),
-            // No browser refuses eight bytes to a worker.
-            _ => js_sys::Math::random().to_bits() ^ js_sys::Date::now().to_bits().rotate_left(32),
-        }
+        handle::random()
     }
 }
 

@@ -1,0 +1,624 @@
+//! [`Engine`]: a store as JavaScript sees it. Thin: what it does is elsewhere.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use bitcask_core::{
+    Batch, Bytes, Durability, Go, Index, MergePolicy, Options, Recovery, Scan, Snapshot, Storage,
+    Store, WriteOptions,
+};
+use js_sys::{Function, Object, Uint8Array};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::error::whole;
+use crate::fault::Fault;
+use crate::feed;
+use crate::files::Files;
+use crate::handle::FolderShape;
+use crate::opfs::Opfs;
+use crate::place::Place;
+use crate::ranges::{self, Cursor, Part};
+use crate::report;
+use crate::run::{self, On};
+
+/// A segment's length where the options do not say it. Shorter than on disks: the last one is read whole by an opening
+/// after a crash, and a merge of one holds its space twice.
+const SEGMENT_BYTES: u64 = 32 << 20;
+
+#[wasm_bindgen]
+extern "C" {
+    /// How an engine is opened.
+    #[wasm_bindgen(typescript_type = "EngineOptions")]
+    pub type EngineOptions;
+
+    #[wasm_bindgen(method, getter)]
+    fn index(this: &EngineOptions) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    fn durability(this: &EngineOptions) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    fn recovery(this: &EngineOptions) -> Option<String>;
+    #[wasm_bindgen(method, getter, js_name = segmentBytes)]
+    fn segment_bytes(this: &EngineOptions) -> Option<f64>;
+    #[wasm_bindgen(method, getter)]
+    fn create(this: &EngineOptions) -> Option<bool>;
+    #[wasm_bindgen(method, getter, js_name = readOnly)]
+    fn read_only(this: &EngineOptions) -> Option<bool>;
+}
+
+/// One open store. All calls are synchronous but opening and [`Engine::prepare`]; all throw an `Error` with the fields
+/// `code`, `message`, and where they are known `advice`, `segment` and `offset`.
+#[wasm_bindgen]
+pub struct Engine {
+    store: RefCell<Option<Rc<Store<Place>>>>,
+    held: RefCell<Held>,
+    last_id: Cell<u32>,
+    recovery: Object,
+    always: bool,
+}
+
+/// What calls hold under ids from one counter.
+#[derive(Default)]
+struct Held {
+    snapshots: BTreeMap<u32, Snapshot<Place>>,
+    scans: BTreeMap<u32, Cursor<Place>>,
+    values: BTreeMap<u32, Bytes>,
+    parts: BTreeMap<u32, Vec<u8>>,
+}
+
+type Answer<T> = Result<T, Fault>;
+
+#[wasm_bindgen]
+impl Engine {
+    /// Opens a store in the Origin Private File System: slots in the folder `mini-bitcask/NAME`. In a dedicated worker.
+    ///
+    /// # Errors
+    ///
+    /// `LOCKED`, `UNSUPPORTED`, `NO_STORE`, `DAMAGED`, `VERSION`, `QUOTA`, `INVALID`, `IO`.
+    #[wasm_bindgen(js_name = openOpfs)]
+    pub async fn open_opfs(name: String, options: EngineOptions) -> Result<Engine, JsValue> {
+        Ok(Engine::opfs(&name, &options).await?)
+    }
+
+    /// Opens a store in a folder that JavaScript gives.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::open_opfs`].
+    #[wasm_bindgen(js_name = openFolder)]
+    pub fn open_folder(folder: FolderShape, options: EngineOptions) -> Result<Engine, JsValue> {
+        Ok(Engine::open(Place::Files(Files::new(folder)), chosen(&options)?)?)
+    }
+
+    /// What opening found and did.
+    #[must_use]
+    #[wasm_bindgen(getter)]
+    pub fn recovery(&self) -> Object {
+        self.recovery.clone()
+    }
+
+    /// Runs many calls at once and returns their replies.
+    ///
+    /// # Errors
+    ///
+    /// Only for a frame that makes no sense, of which nothing was done, and on a closed engine.
+    pub fn run(&self, frame: &[u8]) -> Result<Vec<u8>, JsValue> {
+        let store = self.store()?;
+        let held = self.held.borrow();
+        let on = On { store: &store, snapshots: &held.snapshots, always: self.always };
+        Ok(run::run(&on, frame)?)
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    ///
+    /// `DAMAGED`, `IO`, `CLOSED`; so for all reads.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Uint8Array>, JsValue> {
+        let value = self.store()?.get(key).map_err(Fault::from)?;
+        Ok(value.map(|value| Uint8Array::from(&*value)))
+    }
+
+    /// A key's value, version and expiry as a frame's reply has them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::get`].
+    #[wasm_bindgen(js_name = getEntry)]
+    pub fn get_entry(&self, key: &[u8]) -> Result<Option<Vec<u8>>, JsValue> {
+        let entry = self.store()?.get_entry(key).map_err(Fault::from)?;
+        Ok(entry.map(run::entry_reply).transpose().map_err(Fault::invalid)?)
+    }
+
+    /// Whether a key is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::get`].
+    pub fn has(&self, key: &[u8]) -> Result<bool, JsValue> {
+        Ok(self.store()?.contains(key).map_err(Fault::from)?)
+    }
+
+    /// Writes a value and returns its version. Expiry in milliseconds since 1970, 0: never. Durability: 0 the store's,
+    /// 1 none, 2 interval, 3 always.
+    ///
+    /// # Errors
+    ///
+    /// `QUOTA`, `BUSY`: nothing was written. `POISONED`, `READ_ONLY`, `INVALID`, `LIMIT`, `CLOSED`, `DAMAGED`, `IO`; so for
+    /// all writes.
+    pub fn put(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        expires_at_ms: f64,
+        durability: u8,
+    ) -> Result<u64, JsValue> {
+        Ok(self.written(key, value, expires_at_ms, durability)?)
+    }
+
+    /// Deletes a key; says whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::put`].
+    pub fn delete(&self, key: &[u8], durability: u8) -> Result<bool, JsValue> {
+        let options = write_options(durability, 0.0)?;
+        Ok(self.store()?.delete_with(key, &options).map_err(Fault::from)?)
+    }
+
+    /// Begins a scan of a range, in a snapshot or (0) of now.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID`: the range makes no sense, or there is no such snapshot. `CLOSED`.
+    #[wasm_bindgen(js_name = scanOpen)]
+    pub fn scan_open(&self, bounds: &[u8], snapshot: u32) -> Result<u32, JsValue> {
+        let (scan, part) = self.scan(bounds, snapshot)?;
+        let id = self.next_id();
+        self.held.borrow_mut().scans.insert(id, Cursor::new(scan, part));
+        Ok(id)
+    }
+
+    /// The next entries: `u32 count · u8 done`, then each: `u16 key_len · u32 value_len · key · value`. After the last one the
+    /// scan is closed.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID`: there is no such scan. A record that cannot be read is an error in its place; the next call goes
+    /// on behind it.
+    #[wasm_bindgen(js_name = scanNext)]
+    pub fn scan_next(&self, id: u32, max_entries: u32, max_bytes: u32) -> Result<Vec<u8>, JsValue> {
+        self.store()?;
+        let mut held = self.held.borrow_mut();
+        let cursor = held.scans.get_mut(&id).ok_or_else(|| unknown("scan"))?;
+        let bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        let (page, done) = cursor.page(max_entries, bytes).map_err(Fault::from)?;
+        if done {
+            held.scans.remove(&id);
+        }
+        Ok(page)
+    }
+
+    /// Closes a scan; one that came to its end is closed already.
+    #[wasm_bindgen(js_name = scanClose)]
+    pub fn scan_close(&self, id: u32) {
+        drop(self.held.borrow_mut().scans.remove(&id));
+    }
+
+    /// How many keys are in a range.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::scan_open`], and as [`Engine::get`].
+    pub fn count(&self, bounds: &[u8], snapshot: u32) -> Result<f64, JsValue> {
+        let (scan, _) = self.scan(bounds, snapshot)?;
+        let mut count: u64 = 0;
+        for entry in scan {
+            entry.map_err(Fault::from)?;
+            count += 1;
+        }
+        Ok(count as f64)
+    }
+
+    /// Deletes the first keys of a range, at most so many, in one batch; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::put`], and [`Engine::scan_open`].
+    pub fn clear(&self, bounds: &[u8], max_keys: u32, durability: u8) -> Result<u32, JsValue> {
+        let options = write_options(durability, 0.0)?;
+        let (scan, _) = self.scan(bounds, 0)?;
+        let mut batch = Batch::new();
+        for entry in scan.take(usize::try_from(max_keys).unwrap_or(usize::MAX)) {
+            batch.delete(&entry.map_err(Fault::from)?.key).map_err(Fault::from)?;
+        }
+        self.store()?.write(&batch, &options).map_err(Fault::from)?;
+        Ok(crate::frame::low32(batch.len()))
+    }
+
+    /// Takes a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED`.
+    #[wasm_bindgen(js_name = snapshotOpen)]
+    pub fn snapshot_open(&self) -> Result<u32, JsValue> {
+        let snapshot = self.store()?.snapshot();
+        let id = self.next_id();
+        self.held.borrow_mut().snapshots.insert(id, snapshot);
+        Ok(id)
+    }
+
+    /// Lets a snapshot go. Scans of it that are open keep what they need.
+    #[wasm_bindgen(js_name = snapshotClose)]
+    pub fn snapshot_close(&self, id: u32) {
+        drop(self.held.borrow_mut().snapshots.remove(&id));
+    }
+
+    /// The number of the last write that a snapshot sees.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID`: there is no such snapshot.
+    #[wasm_bindgen(js_name = snapshotSequence)]
+    pub fn snapshot_sequence(&self, id: u32) -> Result<u64, JsValue> {
+        let held = self.held.borrow();
+        let snapshot = held.snapshots.get(&id).ok_or_else(|| unknown("snapshot"))?;
+        Ok(snapshot.sequence())
+    }
+
+    /// The number of the last write.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED`.
+    pub fn sequence(&self) -> Result<u64, JsValue> {
+        Ok(self.store()?.sequence())
+    }
+
+    /// What was written behind a sequence number, in order: `u8 complete · u8 done · u64 next · u32 count`, then each:
+    /// `u64 sequence · u8 flags (1 delete, 2 more of the same batch follow, 4 expires) · [u64 expires_at_ms] · u16 key_len ·
+    /// u32 value_len · key · value`. Pass `next` to go on.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED`, `IO`. Damage makes it incomplete.
+    pub fn changes(
+        &self,
+        since: u64,
+        keys_only: bool,
+        max_entries: u32,
+        max_bytes: u32,
+    ) -> Result<Vec<u8>, JsValue> {
+        let bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        let store = self.store()?;
+        Ok(feed::page(&store, since, keys_only, max_entries, bytes).map_err(Fault::from)?)
+    }
+
+    /// Opens a value for reading in parts, in a snapshot or (0) of now; 0 where there is no such key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::get`]; `INVALID`: there is no such snapshot.
+    #[wasm_bindgen(js_name = valueOpen)]
+    pub fn value_open(&self, key: &[u8], snapshot: u32) -> Result<u32, JsValue> {
+        let store = self.store()?;
+        let mut held = self.held.borrow_mut();
+        let value = match snapshot {
+            0 => store.get(key),
+            id => held.snapshots.get(&id).ok_or_else(|| unknown("snapshot"))?.get(key),
+        };
+        let Some(value) = value.map_err(Fault::from)? else { return Ok(0) };
+        let id = self.next_id();
+        held.values.insert(id, value);
+        Ok(id)
+    }
+
+    /// The length of a value that is open, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID`: there is no such value.
+    #[wasm_bindgen(js_name = valueLen)]
+    pub fn value_len(&self, id: u32) -> Result<f64, JsValue> {
+        let held = self.held.borrow();
+        Ok(held.values.get(&id).ok_or_else(|| unknown("value"))?.len() as f64)
+    }
+
+    /// A part of a value: fewer bytes than asked for where it ends.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID`: there is no such value. `IO`.
+    #[wasm_bindgen(js_name = valueRead)]
+    pub fn value_read(&self, id: u32, offset: f64, len: u32) -> Result<Uint8Array, JsValue> {
+        self.store()?;
+        let held = self.held.borrow();
+        let value = held.values.get(&id).ok_or_else(|| unknown("value"))?;
+        let start = usize::try_from(whole(offset).unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        let rest = value.get(start..).unwrap_or_default();
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        Ok(Uint8Array::from(rest.get(..len).unwrap_or(rest)))
+    }
+
+    /// Closes a value.
+    #[wasm_bindgen(js_name = valueClose)]
+    pub fn value_close(&self, id: u32) {
+        drop(self.held.borrow_mut().values.remove(&id));
+    }
+
+    /// Begins a value that is put together from parts. Nothing is written before it is committed.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED`.
+    #[wasm_bindgen(js_name = valueBegin)]
+    pub fn value_begin(&self) -> Result<u32, JsValue> {
+        self.store()?;
+        let id = self.next_id();
+        self.held.borrow_mut().parts.insert(id, Vec::new());
+        Ok(id)
+    }
+
+    /// Adds a part.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID`: there is no such value. `LIMIT`: it becomes larger than memory.
+    #[wasm_bindgen(js_name = valuePush)]
+    pub fn value_push(&self, id: u32, bytes: &[u8]) -> Result<(), JsValue> {
+        self.store()?;
+        let mut held = self.held.borrow_mut();
+        let value = held.parts.get_mut(&id).ok_or_else(|| unknown("value"))?;
+        value.try_reserve(bytes.len()).map_err(|_| {
+            Fault::from(bitcask_core::Error::Limit("a value larger than this platform's memory"))
+        })?;
+        value.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Writes the value under a key and returns its version. After an error the value is still there, to be tried again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::put`]; `INVALID`: there is no such value.
+    #[wasm_bindgen(js_name = valueCommit)]
+    pub fn value_commit(
+        &self,
+        id: u32,
+        key: &[u8],
+        expires_at_ms: f64,
+        durability: u8,
+    ) -> Result<u64, JsValue> {
+        let mut held = self.held.borrow_mut();
+        let value = held.parts.get(&id).ok_or_else(|| unknown("value"))?;
+        let version = self.written(key, value, expires_at_ms, durability)?;
+        held.parts.remove(&id);
+        Ok(version)
+    }
+
+    /// Gives a value up that was begun.
+    #[wasm_bindgen(js_name = valueAbort)]
+    pub fn value_abort(&self, id: u32) {
+        drop(self.held.borrow_mut().parts.remove(&id));
+    }
+
+    /// Returns once everything that was written is durable.
+    ///
+    /// # Errors
+    ///
+    /// `IO`, and from then on `POISONED`.
+    pub fn sync(&self) -> Result<(), JsValue> {
+        Ok(self.store()?.sync().map_err(Fault::from)?)
+    }
+
+    /// Seals segments that were rolled, and removes merged ones that no snapshot needs any more; returns how many were sealed.
+    ///
+    /// # Errors
+    ///
+    /// `QUOTA`, `DAMAGED`, `IO`.
+    #[wasm_bindgen(js_name = sealPending)]
+    pub fn seal_pending(&self) -> Result<u32, JsValue> {
+        let sealed = self.store()?.seal_pending().map_err(Fault::from)?;
+        Ok(crate::frame::low32(sealed))
+    }
+
+    /// Begins a merge or goes on with it: reads about so many bytes. `full` merges whatever is dead, else only what is
+    /// worth it. `{state: 'idle' | 'working' | 'merged', bytesRead?, bytesTotal?, report?}`.
+    ///
+    /// # Errors
+    ///
+    /// `QUOTA`, `BUSY`: the merge was given up, nothing is lost. `DAMAGED`: so is that segment, which is quarantined. `IO`.
+    #[wasm_bindgen(js_name = mergeStep)]
+    pub fn merge_step(&self, full: bool, budget_bytes: f64) -> Result<Object, JsValue> {
+        let store = self.store()?;
+        let policy = if full { MergePolicy::full() } else { MergePolicy::default() };
+        let budget = whole(budget_bytes.floor()).unwrap_or(u64::MAX);
+        let step = store.storage().merging(|| store.merge_step(&policy, budget));
+        Ok(report::merge_step(&step.map_err(Fault::from)?))
+    }
+
+    /// Reads every byte of every segment and checks it. `onProgress(bytesRead, bytesTotal)` may return `false` to stop.
+    ///
+    /// # Errors
+    ///
+    /// `IO`, and what `onProgress` throws. Damage stands in the report.
+    pub fn verify(&self, on_progress: Option<Function>) -> Result<Object, JsValue> {
+        let mut thrown = None;
+        let report = self.store()?.verify(&mut |progress| {
+            let Some(on_progress) = &on_progress else { return Go::On };
+            let (read, total) = (progress.bytes_read as f64, progress.bytes_total as f64);
+            match on_progress.call2(&JsValue::UNDEFINED, &read.into(), &total.into()) {
+                Ok(answer) if answer.as_bool() == Some(false) => Go::Stop,
+                Ok(_) => Go::On,
+                Err(error) => {
+                    thrown = Some(error);
+                    Go::Stop
+                }
+            }
+        });
+        let report = report::verify(&report.map_err(Fault::from)?);
+        thrown.map_or(Ok(report), Err)
+    }
+
+    /// How the store is.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED`.
+    pub fn stats(&self) -> Result<Object, JsValue> {
+        let store = self.store()?;
+        Ok(report::stats(&store.stats(), store.storage().handles()))
+    }
+
+    /// Makes ready what the next calls may need: opens slots ahead. For between two calls; does nothing where nothing is to do.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED`, `BUSY`, `QUOTA`, `IO`; the store can be used as before.
+    pub async fn prepare(&self) -> Result<(), JsValue> {
+        let store = self.store()?;
+        let prepared = store.storage().prepare().await;
+        prepared.map_err(|source| {
+            Fault::from(bitcask_core::Error::Io {
+                doing: "opening files ahead",
+                segment: None,
+                source,
+            })
+        })?;
+        Ok(())
+    }
+
+    /// Syncs, marks the log as complete, and gives all files back, also where that fails. After it every call throws `CLOSED`.
+    ///
+    /// # Errors
+    ///
+    /// `IO`, `POISONED`: what was durable before still is.
+    pub fn close(&self) -> Result<(), JsValue> {
+        let Some(store) = self.let_go() else { return Ok(()) };
+        let closed = store.close();
+        store.storage().close();
+        Ok(closed.map_err(Fault::from)?)
+    }
+
+    /// Gives all files back without writing anything. After it every call throws `CLOSED`.
+    pub fn abandon(&self) {
+        if let Some(store) = self.let_go() {
+            store.storage().close();
+        }
+    }
+}
+
+impl Engine {
+    async fn opfs(name: &str, options: &EngineOptions) -> Answer<Engine> {
+        let options = chosen(options)?;
+        let opfs = match options.create {
+            true => Opfs::open(name).await?,
+            false => Opfs::open_existing(name).await?,
+        };
+        let engine = Engine::open(Place::Opfs(opfs), options)?;
+        // Opening may have taken slots. Where this fails, the next call of `prepare` says so.
+        let _ = engine.store()?.storage().prepare().await;
+        Ok(engine)
+    }
+
+    fn open(place: Place, options: Options) -> Answer<Engine> {
+        let created = place.list().is_ok_and(|ids| ids.is_empty());
+        let always = options.durability == Durability::Always;
+        let store = Store::open(place, options)?;
+        let recovery = report::recovery(store.recovery(), created);
+        Ok(Engine {
+            store: RefCell::new(Some(Rc::new(store))),
+            held: RefCell::default(),
+            last_id: Cell::new(0),
+            recovery,
+            always,
+        })
+    }
+
+    fn store(&self) -> Answer<Rc<Store<Place>>> {
+        self.store.borrow().clone().ok_or_else(Fault::closed)
+    }
+
+    /// Ends all calls.
+    fn let_go(&self) -> Option<Rc<Store<Place>>> {
+        let store = self.store.borrow_mut().take();
+        drop(std::mem::take(&mut *self.held.borrow_mut()));
+        store
+    }
+
+    /// Never 0, and never used twice.
+    fn next_id(&self) -> u32 {
+        let id = self.last_id.get().wrapping_add(1).max(1);
+        self.last_id.set(id);
+        id
+    }
+
+    fn scan(&self, bounds: &[u8], snapshot: u32) -> Answer<(Scan<Place>, Part)> {
+        let (range, part) =
+            ranges::decode(bounds).ok_or_else(|| Fault::invalid("the range makes no sense"))?;
+        let store = self.store()?;
+        let scan = match snapshot {
+            0 => store.scan(range),
+            id => {
+                let held = self.held.borrow();
+                held.snapshots.get(&id).ok_or_else(|| unknown("snapshot"))?.scan(range)
+            }
+        };
+        Ok((scan, part))
+    }
+
+    fn written(&self, key: &[u8], value: &[u8], expires_at_ms: f64, durability: u8) -> Answer<u64> {
+        let options = write_options(durability, expires_at_ms)?;
+        Ok(self.store()?.put_with(key, value, &options)?)
+    }
+}
+
+fn unknown(what: &str) -> Fault {
+    Fault::invalid(&["there is no ", what, " of this id"].concat())
+}
+
+fn write_options(durability: u8, expires_at_ms: f64) -> Answer<WriteOptions> {
+    let durability = match durability {
+        0 => None,
+        1 => Some(Durability::None),
+        2 => Some(Durability::Interval),
+        3 => Some(Durability::Always),
+        _ => return Err(Fault::invalid("durability is 0, 1, 2 or 3")),
+    };
+    let expires_at_ms = match whole(expires_at_ms.floor()) {
+        Ok(0) => None,
+        Ok(at_ms) => Some(at_ms),
+        Err(_) => return Err(Fault::invalid("an expiry is in milliseconds since 1970")),
+    };
+    Ok(WriteOptions { durability, expires_at_ms })
+}
+
+/// The options of the core for those that JavaScript gives.
+fn chosen(options: &EngineOptions) -> Answer<Options> {
+    let mut chosen = Options::default().segment_bytes(SEGMENT_BYTES);
+    chosen.index = match options.index().as_deref() {
+        None | Some("ordered") => Index::Ordered,
+        Some("hash") => Index::Hash,
+        Some(_) => return Err(Fault::invalid("index is 'ordered' or 'hash'")),
+    };
+    chosen.durability = match options.durability().as_deref() {
+        None | Some("interval") => Durability::Interval,
+        Some("none") => Durability::None,
+        Some("always") => Durability::Always,
+        Some(_) => return Err(Fault::invalid("durability is 'none', 'interval' or 'always'")),
+    };
+    chosen.recovery = match options.recovery().as_deref() {
+        None | Some("strict") => Recovery::Strict,
+        Some("salvage") => Recovery::Salvage,
+        Some(_) => return Err(Fault::invalid("recovery is 'strict' or 'salvage'")),
+    };
+    if let Some(bytes) = options.segment_bytes() {
+        let bytes = whole(bytes.floor()).map_err(|_| Fault::invalid("segmentBytes is a length"))?;
+        chosen = chosen.segment_bytes(bytes);
+    }
+    chosen.create = options.create().unwrap_or(true);
+    chosen.read_only = options.read_only().unwrap_or(false);
+    Ok(chosen)
+}

@@ -1,0 +1,103 @@
+//! [`Place`]: where an [`Engine`](crate::Engine)'s store lives. One type, so that the engine is compiled once.
+
+use std::io;
+
+use bitcask_core::{SegmentId, Storage};
+
+use crate::files::Files;
+use crate::opfs::Opfs;
+use crate::segment::FileSegment;
+
+/// A store's folder in OPFS, or one that JavaScript gives.
+#[derive(Debug)]
+pub enum Place {
+    /// Slots in the Origin Private File System.
+    Opfs(Opfs),
+    /// Files of a folder.
+    Files(Files),
+}
+
+impl Place {
+    /// Makes ready what the next calls of the store may need: see [`Opfs::prepare`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever the browser says.
+    pub async fn prepare(&self) -> io::Result<()> {
+        match self {
+            Place::Opfs(opfs) => opfs.prepare().await.map(drop),
+            Place::Files(_) => Ok(()),
+        }
+    }
+
+    /// Runs a step of a merge: see [`Opfs::merging`].
+    pub fn merging<T>(&self, work: impl FnOnce() -> T) -> T {
+        match self {
+            Place::Opfs(opfs) => opfs.merging(work),
+            Place::Files(_) => work(),
+        }
+    }
+
+    /// How many files are open.
+    #[must_use]
+    pub fn handles(&self) -> usize {
+        match self {
+            Place::Opfs(opfs) => opfs.slots(),
+            Place::Files(files) => files.handles(),
+        }
+    }
+
+    /// Closes all files and gives the store back.
+    pub fn close(&self) {
+        match self {
+            Place::Opfs(opfs) => opfs.close(),
+            Place::Files(files) => files.close(),
+        }
+    }
+}
+
+impl Storage for Place {
+    type Segment = FileSegment;
+
+    fn list(&self) -> io::Result<Vec<SegmentId>> {
+        match self {
+            Place::Opfs(opfs) => opfs.list(),
+            Place::Files(files) => files.list(),
+        }
+    }
+
+    fn create(&self, id: SegmentId) -> io::Result<FileSegment> {
+        match self {
+            Place::Opfs(opfs) => opfs.create(id),
+            Place::Files(files) => files.create(id),
+        }
+    }
+
+    fn open(&self, id: SegmentId) -> io::Result<FileSegment> {
+        match self {
+            Place::Opfs(opfs) => opfs.open(id),
+            Place::Files(files) => files.open(id),
+        }
+    }
+
+    fn remove(&self, id: SegmentId) -> io::Result<()> {
+        match self {
+            Place::Opfs(opfs) => opfs.remove(id),
+            Place::Files(files) => files.remove(id),
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        match self {
+            Place::Opfs(opfs) => opfs.now_ms(),
+            Place::Files(files) => files.now_ms(),
+        }
+    }
+
+    fn random(&self) -> u64 {
+        match self {
+            Place::Opfs(opfs) => opfs.random(),
+            Place::Files(files) => files.random(),
+        }
+    }
+}
