@@ -26,8 +26,14 @@ export function placeOf({ backend, durable }: Pick<Store, 'backend' | 'durable'>
     }
     const where =
         backend === 'opfs'
-            ? { label: 'in files of its own (OPFS)', text: 'The store is in files that the browser keeps for this site alone.' }
-            : { label: 'in IndexedDB', text: 'The browser gives the page no files of its own, so the same bytes are in IndexedDB.' };
+            ? {
+                  label: 'in files of its own (OPFS)',
+                  text: 'The store is in files that the browser keeps for this site alone.',
+              }
+            : {
+                  label: 'in IndexedDB',
+                  text: 'The browser gives the page no files of its own, so the same bytes are in IndexedDB.',
+              };
     if (durable) {
         const text = `${where.text} What is synced survives a reload, a crash and a power cut.`;
         return { ...where, text, fleeting: false };

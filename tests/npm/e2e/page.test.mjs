@@ -23,55 +23,72 @@ function pageTest(kind, name, run, options = {}) {
 }
 
 for (const kind of ['chromium', 'firefox']) {
-    pageTest(kind, 'what is written is read, scanned, told, there after a reload, deleted', async (browser, address) => {
-        const page = await PageDriver.open(browser, address);
-        assert.match(await page.text('place-label'), /OPFS/);
-        assert.match(await page.text('recovery'), /A new store/);
-        assert.match(await page.write('user:1', 'Ada'), /^Wrote "user:1": 3 bytes\./);
-        await page.write('user:2', 'Grace\nHopper');
-        await page.write('zebra', '🦓');
-        assert.deepEqual(await page.scan({}, 3), ['user:1', 'user:2', 'zebra']);
-        await page.scan({ prefix: 'user:' }, 2);
-        await page.shows(['user:1', 'user:2']);
-        await page.scan({ prefix: 'user:', reverse: true }, 2);
-        await page.shows(['user:2', 'user:1']);
-        await page.scan({ from: 'user:2', to: 'zebra' }, 1);
-        await page.shows(['user:2']);
-        await page.page.locator('#changes li').filter({ hasText: 'zebra' }).waitFor();
+    pageTest(
+        kind,
+        'what is written is read, scanned, told, there after a reload, deleted',
+        async (browser, address) => {
+            const page = await PageDriver.open(browser, address);
+            assert.match(await page.text('place-label'), /OPFS/);
+            assert.match(await page.text('recovery'), /A new store/);
+            assert.match(await page.write('user:1', 'Ada'), /^Wrote "user:1": 3 bytes\./);
+            await page.write('user:2', 'Grace\nHopper');
+            await page.write('zebra', '🦓');
+            assert.deepEqual(await page.scan({}, 3), ['user:1', 'user:2', 'zebra']);
+            await page.scan({ prefix: 'user:' }, 2);
+            await page.shows(['user:1', 'user:2']);
+            await page.scan({ prefix: 'user:', reverse: true }, 2);
+            await page.shows(['user:2', 'user:1']);
+            await page.scan({ from: 'user:2', to: 'zebra' }, 1);
+            await page.shows(['user:2']);
+            await page.page.locator('#changes li').filter({ hasText: 'zebra' }).waitFor();
 
-        await page.reload();
-        assert.match(await page.text('recovery'), /Opened in .*: \d+ segments?, 3 records/);
-        assert.equal(await page.read('user:2'), 'Grace\nHopper');
-        assert.equal(await page.read('zebra'), '🦓');
-        // The scan follows what is written elsewhere on the page.
-        await page.shows(['user:1', 'user:2', 'zebra']);
-        assert.match(await page.delete('user:1'), /^Deleted/);
-        await page.shows(['user:2', 'zebra']);
-        assert.equal(await page.read('user:1'), undefined);
-        await page.page.getByRole('button', { name: 'Delete zebra' }).click();
-        await page.shows(['user:2']);
-        assert.equal(await page.read('zebra'), undefined);
-    });
+            await page.reload();
+            assert.match(await page.text('recovery'), /Opened in .*: \d+ segments?, 3 records/);
+            assert.equal(await page.read('user:2'), 'Grace\nHopper');
+            assert.equal(await page.read('zebra'), '🦓');
+            // The scan follows what is written elsewhere on the page.
+            await page.shows(['user:1', 'user:2', 'zebra']);
+            assert.match(await page.delete('user:1'), /^Deleted/);
+            await page.shows(['user:2', 'zebra']);
+            assert.equal(await page.read('user:1'), undefined);
+            await page.page.getByRole('button', { name: 'Delete zebra' }).click();
+            await page.shows(['user:2']);
+            assert.equal(await page.read('zebra'), undefined);
+        },
+    );
 
-    pageTest(kind, 'a load is written, checked, halved, merged, verified; another is stopped', async (browser, address) => {
-        const page = await PageDriver.open(browser, address);
-        await page.page.getByLabel('by itself').uncheck();
-        await page.phase('open');
-        assert.match(await page.load('Write them', { keys: 40_000, bytes: 100 }), /^Wrote 40,000 keys in/);
-        assert.match(await page.load('Read and check'), /^Read 40,000 keys in .*: none is wrong, 0 not there\./);
-        assert.match(await page.load('Delete every second'), /^Deleted 20,000 keys in/);
-        await page.page.locator('#numbers div').filter({ hasText: /^keys20,000$/ }).waitFor();
-        const before = await page.segments();
-        assert.ok(before.length >= 2, `more than one segment: ${JSON.stringify(before)}`);
-        assert.ok(before.some(({ dead }) => dead > 10), `dead bytes show: ${JSON.stringify(before)}`);
-        assert.match(await page.merge(), /^Merged \d+ segments? into .* freed\.$/);
-        assert.match(await page.load('Read and check'), /^Read 40,000 keys in .*: none is wrong, 20,000 not there\./);
-        assert.match(await page.verify(), /^All is sound/);
-        // The page goes on answering while it works: a load without end is stopped by its button.
-        await page.startLoad('Write them', { keys: 5_000_000, bytes: 100 });
-        await page.card('Many keys').getByRole('button', { name: 'Stop' }).click();
-        assert.match(await page.said('load', /^Stopped/), /^Stopped: wrote [\d,]+ keys? in/);
-    });
+    pageTest(
+        kind,
+        'a load is written, checked, halved, merged, verified; another is stopped',
+        async (browser, address) => {
+            const page = await PageDriver.open(browser, address);
+            await page.page.getByLabel('by itself').uncheck();
+            await page.phase('open');
+            assert.match(await page.load('Write them', { keys: 40_000, bytes: 100 }), /^Wrote 40,000 keys in/);
+            assert.match(await page.load('Read and check'), /^Read 40,000 keys in .*: none is wrong, 0 not there\./);
+            assert.match(await page.load('Delete every second'), /^Deleted 20,000 keys in/);
+            await page.page
+                .locator('#numbers div')
+                .filter({ hasText: /^keys20,000$/ })
+                .waitFor();
+            const before = await page.segments();
+            assert.ok(before.length >= 2, `more than one segment: ${JSON.stringify(before)}`);
+            assert.ok(
+                before.some(({ dead }) => dead > 10),
+                `dead bytes show: ${JSON.stringify(before)}`,
+            );
+            assert.match(await page.merge(), /^Merged \d+ segments? into .* freed\.$/);
+            assert.match(
+                await page.load('Read and check'),
+                /^Read 40,000 keys in .*: none is wrong, 20,000 not there\./,
+            );
+            assert.match(await page.verify(), /^All is sound/);
+            // The page goes on answering while it works: a load without end is stopped by its button.
+            await page.startLoad('Write them', { keys: 5_000_000, bytes: 100 });
+            await page.card('Many keys').getByRole('button', { name: 'Stop' }).click();
+            assert.match(await page.said('load', /^Stopped/), /^Stopped: wrote [\d,]+ keys? in/);
+        },
+    );
 
     pageTest(kind, 'a store is downloaded, emptied, and dropped in again', async (browser, address) => {
         const page = await PageDriver.open(browser, address);

@@ -23,7 +23,10 @@ export function showChanges(session: Session): void {
 
     const draw = perFrame(() => {
         list.replaceChildren(...last.map(lineOf));
-        say(said, total === 0 ? 'None since the page was opened.' : `${counted(total, 'change')} since the page was opened.`);
+        say(
+            said,
+            total === 0 ? 'None since the page was opened.' : `${counted(total, 'change')} since the page was opened.`,
+        );
     });
     const follow = async (store: Bytes, signal: AbortSignal): Promise<void> => {
         try {

@@ -74,11 +74,13 @@ function remedies(error: unknown, session: Session): Node[] {
     if (explained(error).code !== 'DAMAGED') return [];
     const salvage = button('Open for reading', '', () => void session.open({ recovery: 'salvage' }));
     const anew = button('Delete it and begin anew…', 'danger', () => {
-        void confirmed(`Delete the store "${session.name}" with all that can still be read of it?`).then(async (yes) => {
-            if (!yes) return;
-            await destroy(session.name).catch(() => undefined);
-            await session.open({});
-        });
+        void confirmed(`Delete the store "${session.name}" with all that can still be read of it?`).then(
+            async (yes) => {
+                if (!yes) return;
+                await destroy(session.name).catch(() => undefined);
+                await session.open({});
+            },
+        );
     });
     return [salvage, anew];
 }
