@@ -3,12 +3,29 @@ import { test } from 'node:test';
 import { BitcaskError } from '../../../wasm/npm/dist-test/errors.js';
 
 test('an error goes through JSON and structuredClone as its fields', () => {
-    const error = new BitcaskError('DAMAGED', 'a record is damaged', { advice: 'salvage it', segment: 3, offset: 0, cause: new Error('below') });
+    const error = new BitcaskError('DAMAGED', 'a record is damaged', {
+        advice: 'salvage it',
+        segment: 3,
+        offset: 0,
+        cause: new Error('below'),
+    });
     for (const way of [structuredClone, (fields) => JSON.parse(JSON.stringify(fields))]) {
         const back = BitcaskError.from(way(error.toJSON()));
         assert.ok(back instanceof BitcaskError && back instanceof Error);
         const { code, message, advice, segment, offset, retry, name, cause } = back;
-        assert.deepEqual({ code, message, advice, segment, offset, retry, name, cause }, { code: 'DAMAGED', message: 'a record is damaged', advice: 'salvage it', segment: 3, offset: 0, retry: false, name: 'BitcaskError', cause: 'Error: below' });
+        assert.deepEqual(
+            { code, message, advice, segment, offset, retry, name, cause },
+            {
+                code: 'DAMAGED',
+                message: 'a record is damaged',
+                advice: 'salvage it',
+                segment: 3,
+                offset: 0,
+                retry: false,
+                name: 'BitcaskError',
+                cause: 'Error: below',
+            },
+        );
     }
 });
 
@@ -25,7 +42,11 @@ test('whatever is thrown becomes one', () => {
         [Object.assign(new Error('full'), { code: 'ENOSPC' }), 'QUOTA', 'full'],
         [Object.assign(new Error('full'), { code: 'EDQUOT' }), 'QUOTA', 'full'],
         [new DOMException('too much', 'QuotaExceededError'), 'QUOTA', 'too much'],
-        [Object.assign(new Error(''), { name: 'NS_ERROR_FILE_NO_DEVICE_SPACE' }), 'QUOTA', 'NS_ERROR_FILE_NO_DEVICE_SPACE'],
+        [
+            Object.assign(new Error(''), { name: 'NS_ERROR_FILE_NO_DEVICE_SPACE' }),
+            'QUOTA',
+            'NS_ERROR_FILE_NO_DEVICE_SPACE',
+        ],
         [new DOMException('held', 'NoModificationAllowedError'), 'LOCKED', 'held'],
         [new DOMException('no', 'SecurityError'), 'UNSUPPORTED', 'no'],
         [Object.assign(new Error('engine'), { code: 'BUSY' }), 'BUSY', 'engine'],

@@ -19,11 +19,21 @@ function contents(folder, id) {
 }
 
 /** All of a folder, as the model has it. */
-const snapshot = (folder) => new Map(folder.list().sort((a, b) => a - b).map((id) => [id, contents(folder, id)]));
+const snapshot = (folder) =>
+    new Map(
+        folder
+            .list()
+            .sort((a, b) => a - b)
+            .map((id) => [id, contents(folder, id)]),
+    );
 
 function assertFolder(folder, model) {
-    assert.deepEqual([...snapshot(folder).keys()], [...model.keys()].sort((a, b) => a - b));
-    for (const [id, bytes] of model) assert.ok(Buffer.from(contents(folder, id)).equals(Buffer.from(bytes)), `segment ${id}`);
+    assert.deepEqual(
+        [...snapshot(folder).keys()],
+        [...model.keys()].sort((a, b) => a - b),
+    );
+    for (const [id, bytes] of model)
+        assert.ok(Buffer.from(contents(folder, id)).equals(Buffer.from(bytes)), `segment ${id}`);
 }
 
 /** Does something random to a folder, and to plain arrays beside it. */
@@ -167,7 +177,10 @@ function failing(begun, error) {
     const { objectStore } = begun;
     begun.objectStore = function (name) {
         const store = objectStore.call(this, name);
-        if (name === 'chunks') store.put = () => { throw error; };
+        if (name === 'chunks')
+            store.put = () => {
+                throw error;
+            };
         return store;
     };
 }
@@ -251,17 +264,28 @@ test('what a failed commit had is in the next one', async () => {
 
 test('a lost connection is made anew, once', async () => {
     for (const [lost, code] of [
-        [() => new DOMException('Connection to Indexed Database server lost. Refresh the page to try again', 'UnknownError'), 'IO'],
+        [
+            () =>
+                new DOMException(
+                    'Connection to Indexed Database server lost. Refresh the page to try again',
+                    'UnknownError',
+                ),
+            'IO',
+        ],
         [() => new DOMException('The database connection is closing.', 'InvalidStateError'), 'IO'],
     ]) {
         const name = fresh();
         const folder = await openIndexedDb(name);
         folder.create(1).write(Uint8Array.of(4), { at: 0 });
-        const once = onTransactions((_, count) => { if (count === 1) throw lost(); });
+        const once = onTransactions((_, count) => {
+            if (count === 1) throw lost();
+        });
         await folder.commit({ strict: true });
         once.end();
         assert.equal(once.seen.length, 2);
-        const always = onTransactions(() => { throw lost(); });
+        const always = onTransactions(() => {
+            throw lost();
+        });
         folder.create(2);
         await assert.rejects(folder.commit({ strict: true }), { code });
         always.end();
@@ -276,7 +300,9 @@ test('a transaction that the platform aborts is tried again', async () => {
     const name = fresh();
     const folder = await openIndexedDb(name);
     folder.create(1).write(Uint8Array.of(4), { at: 0 });
-    const watch = onTransactions((begun, count) => { if (count === 1) setImmediate(() => begun.abort()); });
+    const watch = onTransactions((begun, count) => {
+        if (count === 1) setImmediate(() => begun.abort());
+    });
     await folder.commit({ strict: false });
     watch.end();
     folder.close();
@@ -331,9 +357,34 @@ test('where there is no IndexedDB, or none in this window', async () => {
     const { indexedDB } = globalThis;
     for (const [factory, code] of [
         [undefined, 'UNSUPPORTED'],
-        [{ open: () => { throw new DOMException('insecure', 'SecurityError'); } }, 'UNSUPPORTED'],
-        [{ open() { const request = { error: new DOMException('private', 'InvalidStateError') }; queueMicrotask(() => request.onerror()); return request; } }, 'UNSUPPORTED'],
-        [{ open() { const request = { error: new DOMException('newer', 'VersionError') }; queueMicrotask(() => request.onerror()); return request; } }, 'VERSION'],
+        [
+            {
+                open: () => {
+                    throw new DOMException('insecure', 'SecurityError');
+                },
+            },
+            'UNSUPPORTED',
+        ],
+        [
+            {
+                open() {
+                    const request = { error: new DOMException('private', 'InvalidStateError') };
+                    queueMicrotask(() => request.onerror());
+                    return request;
+                },
+            },
+            'UNSUPPORTED',
+        ],
+        [
+            {
+                open() {
+                    const request = { error: new DOMException('newer', 'VersionError') };
+                    queueMicrotask(() => request.onerror());
+                    return request;
+                },
+            },
+            'VERSION',
+        ],
     ]) {
         Object.defineProperty(globalThis, 'indexedDB', { value: factory, configurable: true });
         try {
@@ -357,5 +408,8 @@ test('commits at once are one after another', async () => {
     assert.equal(folder.dirty, false);
     folder.close();
     await assert.rejects(folder.commit({ strict: false }), { code: 'CLOSED' });
-    assert.deepEqual(contents(await openIndexedDb(name), 1), Uint8Array.from({ length: 20 }, (_, at) => at + 1));
+    assert.deepEqual(
+        contents(await openIndexedDb(name), 1),
+        Uint8Array.from({ length: 20 }, (_, at) => at + 1),
+    );
 });

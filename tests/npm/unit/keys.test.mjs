@@ -9,11 +9,53 @@ const hex = (bytes) => Buffer.from(bytes).toString('hex');
 
 /** Texts near each other, and near what is special: zeros, the ends of the planes, marks of the encoding. */
 function someText({ below, pick }) {
-    const units = ['', '\0', '\x01', '\x04', 'a', 'b', '~', '\x7f', '\x80', 'ÿ', '\u07ff', '\u0800', '\ud7ff', '\ue000', '\uffff', '\u{10000}', '\u{1f600}', '\u{10ffff}', '\ufeff'];
+    const units = [
+        '',
+        '\0',
+        '\x01',
+        '\x04',
+        'a',
+        'b',
+        '~',
+        '\x7f',
+        '\x80',
+        'ÿ',
+        '\u07ff',
+        '\u0800',
+        '\ud7ff',
+        '\ue000',
+        '\uffff',
+        '\u{10000}',
+        '\u{1f600}',
+        '\u{10ffff}',
+        '\ufeff',
+    ];
     return Array.from({ length: below(5) }, () => pick(units)).join('');
 }
 
-const NUMBERS = [0, 1, -1, 0.5, -0.5, 2, -2, 255, 256, -256, 5e-324, -5e-324, 1e308, -1e308, Infinity, -Infinity, 2 ** 31, 2 ** 53, -(2 ** 53), 1.5, Math.PI];
+const NUMBERS = [
+    0,
+    1,
+    -1,
+    0.5,
+    -0.5,
+    2,
+    -2,
+    255,
+    256,
+    -256,
+    5e-324,
+    -5e-324,
+    1e308,
+    -1e308,
+    Infinity,
+    -Infinity,
+    2 ** 31,
+    2 ** 53,
+    -(2 ** 53),
+    1.5,
+    Math.PI,
+];
 
 function someKey(source, depth = 0) {
     const { below, pick, next, bytes } = source;
@@ -111,7 +153,28 @@ test('what cannot be a key is refused', () => {
     // Not deep before it is long.
     const wide = [];
     wide.push('x', wide, wide);
-    for (const key of [NaN, [NaN], undefined, null, true, 1n, {}, new Date(), Symbol('s'), () => 1, [undefined], [, 1], [{}], '\ud800', 'a\udc00b', ['\ud800'], self, wide, new Uint16Array(2), new ArrayBuffer(2)])
+    for (const key of [
+        NaN,
+        [NaN],
+        undefined,
+        null,
+        true,
+        1n,
+        {},
+        new Date(),
+        Symbol('s'),
+        () => 1,
+        [undefined],
+        [, 1],
+        [{}],
+        '\ud800',
+        'a\udc00b',
+        ['\ud800'],
+        self,
+        wide,
+        new Uint16Array(2),
+        new ArrayBuffer(2),
+    ])
         assert.throws(() => any.encode(key), invalidKey);
     assert.throws(() => any.encode('x'.repeat(65_536)), invalidKey);
     assert.throws(() => any.encode('é'.repeat(32_768)), invalidKey);
@@ -158,7 +221,13 @@ function begins(key, prefix) {
 test('ranges hold what their bounds say, also behind a prefix', () => {
     forSeeds(3000, (source) => {
         const { below, pick, chance, bytes } = source;
-        const prefix = pick([new Uint8Array(), Uint8Array.of(0x61), Uint8Array.of(0xff), Uint8Array.of(0x61, 0xff), bytes(2)]);
+        const prefix = pick([
+            new Uint8Array(),
+            Uint8Array.of(0x61),
+            Uint8Array.of(0xff),
+            Uint8Array.of(0x61, 0xff),
+            bytes(2),
+        ]);
         const keys = keyCodec('any', prefix);
         const all = Array.from({ length: 12 }, () => someKey(source));
         const range = {};
@@ -166,7 +235,8 @@ test('ranges hold what their bounds say, also behind a prefix', () => {
         if (chance(0.6)) range[pick(['lt', 'lte'])] = below(2) ? pick(all) : someKey(source);
         if (chance(0.5)) {
             const of = pick(all);
-            if (typeof of !== 'number') range.prefix = typeof of === 'string' ? [...of].slice(0, below(3)).join('') : of.slice(0, below(3));
+            if (typeof of !== 'number')
+                range.prefix = typeof of === 'string' ? [...of].slice(0, below(3)).join('') : of.slice(0, below(3));
         }
         const bounds = keys.bounds(range);
         for (const key of all) {
@@ -179,7 +249,11 @@ test('ranges hold what their bounds say, also behind a prefix', () => {
             assert.equal(inBounds(bounds, keys.encode(key)), inside);
         }
         // Nothing of what is beside the prefix.
-        for (const other of [bytes(3), prefix.subarray(0, prefix.length - 1), Uint8Array.of(...prefix.map((byte) => byte ^ 1), 0x62)])
+        for (const other of [
+            bytes(3),
+            prefix.subarray(0, prefix.length - 1),
+            Uint8Array.of(...prefix.map((byte) => byte ^ 1), 0x62),
+        ])
             if (prefix.some((byte, at) => byte !== other[at])) assert.equal(inBounds(bounds, other), false);
     });
 });
@@ -196,8 +270,16 @@ test('ranges of raw keys', () => {
     assert.equal(inside('utf8', { prefix: 'user:' }, 'user;'), false);
     assert.equal(inside('bytes', { prefix: Uint8Array.of(0xff) }, '\xff\xff\xff'), true);
     assert.equal(inside('bytes', { prefix: Uint8Array.of(0xff) }, '\xfe'), false);
-    assert.deepEqual(keyCodec('utf8', prefixBytes('a/')).bounds({ prefix: '' }), keyCodec('utf8', prefixBytes('a/')).bounds());
-    assert.deepEqual(keyCodec('utf8', prefixBytes('a/')).bounds(), { lower: prefixBytes('a/'), lowerExclusive: false, upper: prefixBytes('a0'), upperExclusive: true });
+    assert.deepEqual(
+        keyCodec('utf8', prefixBytes('a/')).bounds({ prefix: '' }),
+        keyCodec('utf8', prefixBytes('a/')).bounds(),
+    );
+    assert.deepEqual(keyCodec('utf8', prefixBytes('a/')).bounds(), {
+        lower: prefixBytes('a/'),
+        lowerExclusive: false,
+        upper: prefixBytes('a0'),
+        upperExclusive: true,
+    });
 });
 
 test('an array prefix takes no longer text', () => {
@@ -214,14 +296,24 @@ test('an array prefix takes no longer text', () => {
 });
 
 test('ranges that say two things at once are refused', () => {
-    for (const range of [{ gt: 1, gte: 1 }, { lt: 1, lte: 2 }]) assert.throws(() => any.bounds(range), { code: 'INVALID' });
+    for (const range of [
+        { gt: 1, gte: 1 },
+        { lt: 1, lte: 2 },
+    ])
+        assert.throws(() => any.bounds(range), { code: 'INVALID' });
     assert.throws(() => any.bounds({ prefix: 1 }), invalidKey);
     assert.throws(() => any.bounds({ gt: NaN }), invalidKey);
     assert.throws(() => any.bounds({ gt: 'x'.repeat(70_000) }), invalidKey);
 });
 
 test("a codec of one's own", () => {
-    const dates = keyCodec({ encode: (date) => Uint8Array.of(date.getUTCMonth(), date.getUTCDate()), decode: ([month, day]) => new Date(Date.UTC(2000, month, day)) }, prefixBytes('d'));
+    const dates = keyCodec(
+        {
+            encode: (date) => Uint8Array.of(date.getUTCMonth(), date.getUTCDate()),
+            decode: ([month, day]) => new Date(Date.UTC(2000, month, day)),
+        },
+        prefixBytes('d'),
+    );
     const day = new Date(Date.UTC(2000, 5, 7));
     assert.equal(hex(dates.encode(day)), '640507');
     assert.deepEqual(dates.decode(dates.encode(day)), day);

@@ -20,7 +20,10 @@ export function random(seed) {
     };
     const below = (count) => Math.floor(next() * count);
     const pick = (items) => items[below(items.length)];
-    const bytes = (count) => Uint8Array.from({ length: count }, () => (below(3) ? below(256) : pick([0, 1, 2, 3, 4, 0x7f, 0x80, 0xf8, 0xf9, 0xfa, 0xfe, 0xff])));
+    const bytes = (count) =>
+        Uint8Array.from({ length: count }, () =>
+            below(3) ? below(256) : pick([0, 1, 2, 3, 4, 0x7f, 0x80, 0xf8, 0xf9, 0xfa, 0xfe, 0xff]),
+        );
     return { next, below, pick, bytes, chance: (part) => next() < part };
 }
 

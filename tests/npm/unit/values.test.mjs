@@ -13,16 +13,58 @@ const back = (value) => clone.decode(clone.encode(value));
 function someValue(source, depth = 0, seen = []) {
     const { below, pick, next, bytes, chance } = source;
     if (seen.length && chance(0.08)) return pick(seen);
-    const text = () => Array.from({ length: below(6) * (chance(0.1) ? 30 : 1) }, () => pick(['a', 'key', '\0', 'é', '€', '😀', '\ud800', '\udc00', '\ufeff', 'x'.repeat(20)])).join('');
-    const number = () => pick([0, -0, 1, -1, 63, 64, 127, 128, -128, 255, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), -(2 ** 31) - 1, 2 ** 53, NaN, Infinity, -Infinity, 0.5, next(), (next() - 0.5) * 1e12, below(1e6)]);
-    const big = () => pick([0n, 1n, -1n, 255n, 256n, -(2n ** 63n), 2n ** 64n, BigInt(below(2 ** 32)) ** BigInt(below(40))]) * (chance(0.5) ? 1n : -1n);
+    const text = () =>
+        Array.from({ length: below(6) * (chance(0.1) ? 30 : 1) }, () =>
+            pick(['a', 'key', '\0', 'é', '€', '😀', '\ud800', '\udc00', '\ufeff', 'x'.repeat(20)]),
+        ).join('');
+    const number = () =>
+        pick([
+            0,
+            -0,
+            1,
+            -1,
+            63,
+            64,
+            127,
+            128,
+            -128,
+            255,
+            2 ** 31 - 1,
+            2 ** 31,
+            -(2 ** 31),
+            -(2 ** 31) - 1,
+            2 ** 53,
+            NaN,
+            Infinity,
+            -Infinity,
+            0.5,
+            next(),
+            (next() - 0.5) * 1e12,
+            below(1e6),
+        ]);
+    const big = () =>
+        pick([0n, 1n, -1n, 255n, 256n, -(2n ** 63n), 2n ** 64n, BigInt(below(2 ** 32)) ** BigInt(below(40))]) *
+        (chance(0.5) ? 1n : -1n);
     const leaf = [() => undefined, () => null, () => chance(0.5), number, big, text];
     if (depth > 3 || chance(0.3)) return pick(leaf)();
     const keep = (object) => (seen.push(object), object);
     const inner = () => someValue(source, depth + 1, seen);
     const many = (count = 5) => Array.from({ length: below(count) });
     const view = () => {
-        const type = pick([Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array, DataView]);
+        const type = pick([
+            Int8Array,
+            Uint8Array,
+            Uint8ClampedArray,
+            Int16Array,
+            Uint16Array,
+            Int32Array,
+            Uint32Array,
+            Float32Array,
+            Float64Array,
+            BigInt64Array,
+            BigUint64Array,
+            DataView,
+        ]);
         const buffer = keep(bytes(64).buffer);
         return chance(0.5) ? new type(buffer) : new type(buffer, 8 * below(3), below(5));
     };
@@ -30,7 +72,13 @@ function someValue(source, depth = 0, seen = []) {
         () => {
             const object = keep(chance(0.9) ? {} : Object.create(null));
             for (const _ of many()) object[text()] = inner();
-            if (chance(0.1)) Object.defineProperty(object, '__proto__', { value: inner(), enumerable: true, writable: true, configurable: true });
+            if (chance(0.1))
+                Object.defineProperty(object, '__proto__', {
+                    value: inner(),
+                    enumerable: true,
+                    writable: true,
+                    configurable: true,
+                });
             return object;
         },
         () => {
@@ -54,7 +102,12 @@ function someValue(source, depth = 0, seen = []) {
         () => keep(new RegExp(pick(['a+', '', '[/]\\/', '\n', 'é']), pick(['', 'g', 'gi', 'su', 'dy']))),
         () => keep(Object(pick([true, number(), text(), big()]))),
         () => {
-            const error = keep(new (pick([Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]))(text(), chance(0.5) ? { cause: inner() } : {}));
+            const error = keep(
+                new (pick([Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]))(
+                    text(),
+                    chance(0.5) ? { cause: inner() } : {},
+                ),
+            );
             return error;
         },
         () => keep(bytes(below(10)).buffer),
@@ -125,11 +178,18 @@ test('class instances become plain objects, accessors what they return', () => {
             return this.#y;
         }
     }
-    const value = { point: new Point(), get now() { return 5; } };
+    const value = {
+        point: new Point(),
+        get now() {
+            return 5;
+        },
+    };
     assert.deepStrictEqual(back(value), structuredClone(value));
     class Rows extends Array {}
     class Index extends Map {}
-    class Fault extends RangeError { name = 'Fault'; }
+    class Fault extends RangeError {
+        name = 'Fault';
+    }
     assertSame(back([Rows.of(1, 2), new Index([[1, 2]])]), structuredClone([Rows.of(1, 2), new Index([[1, 2]])]));
     const fault = new Fault('f');
     assert.equal(back(fault).constructor, Error);
@@ -137,9 +197,16 @@ test('class instances become plain objects, accessors what they return', () => {
 });
 
 test('objects of another realm are what they are', () => {
-    const value = vm.runInNewContext('({ map: new Map([[1, [2]]]), date: new Date(5), bytes: new Uint8Array([1]), error: new TypeError("t") })');
+    const value = vm.runInNewContext(
+        '({ map: new Map([[1, [2]]]), date: new Date(5), bytes: new Uint8Array([1]), error: new TypeError("t") })',
+    );
     const copy = back(value);
-    assert.ok(copy.map instanceof Map && copy.date instanceof Date && copy.bytes instanceof Uint8Array && copy.error instanceof TypeError);
+    assert.ok(
+        copy.map instanceof Map &&
+            copy.date instanceof Date &&
+            copy.bytes instanceof Uint8Array &&
+            copy.error instanceof TypeError,
+    );
     assert.equal(hex(clone.encode(value.bytes)), 'f901');
 });
 
@@ -162,7 +229,14 @@ test('what cannot be stored is refused by its name', () => {
         [new SharedArrayBuffer(1), /SharedArrayBuffer/],
         [new URL('http://localhost'), /URL/],
         [Object(Symbol('s')), /Symbol/],
-        [{ get bad() { throw new Error('mine'); } }, /cannot be read/],
+        [
+            {
+                get bad() {
+                    throw new Error('mine');
+                },
+            },
+            /cannot be read/,
+        ],
         [{ [Symbol.toStringTag]: 'Map', __proto__: {} }, /cannot be read/],
     ];
     for (const [value, message] of cases) assert.throws(() => clone.encode(value), { ...invalidValue, message });
@@ -193,18 +267,36 @@ test('the bytes of values are what they ever were', () => {
     error.stack = 's';
     const shared = { a: 1 };
     const vectors = [
-        [undefined, '00'], [null, '01'], [false, '02'], [true, '03'],
-        [0, '80'], [127, 'ff'], [128, '048002'], [-1, '0401'], [-(2 ** 31), '04ffffffff0f'],
-        [0.5, '05000000000000e03f'], [-0, '050000000000000080'], [2 ** 31, '05000000000000e041'],
-        [0n, '060100'], [256n, '06020001'], [-255n, '0701ff'],
-        [['a'], '0c014161'], [['x'.repeat(64)], '0c0108' + '40' + '78'.repeat(64)], ['\ud800', '090100d8'],
+        [undefined, '00'],
+        [null, '01'],
+        [false, '02'],
+        [true, '03'],
+        [0, '80'],
+        [127, 'ff'],
+        [128, '048002'],
+        [-1, '0401'],
+        [-(2 ** 31), '04ffffffff0f'],
+        [0.5, '05000000000000e03f'],
+        [-0, '050000000000000080'],
+        [2 ** 31, '05000000000000e041'],
+        [0n, '060100'],
+        [256n, '06020001'],
+        [-255n, '0701ff'],
+        [['a'], '0c014161'],
+        [['x'.repeat(64)], '0c0108' + '40' + '78'.repeat(64)],
+        ['\ud800', '090100d8'],
         [{ a: 1, b: shared, c: shared }, '0b034161814162' + '0b014161814163' + '0a01'],
         [[, 1], '0d0201413181'],
-        [new Map([[1, 'x']]), '0e01814178'], [new Set([1]), '0f0181'],
-        [new Date(0), '100000000000000000'], [/a/g, '1141614167'],
-        [Object(true), '1203'], [Object('s'), '124173'],
-        [error, '13020341' + '6d4173'], [new Uint8Array([7]).buffer, '140107'],
-        [new Uint16Array([7]), '150514020700'], [[new Uint8Array([7])], '0c011502140107'],
+        [new Map([[1, 'x']]), '0e01814178'],
+        [new Set([1]), '0f0181'],
+        [new Date(0), '100000000000000000'],
+        [/a/g, '1141614167'],
+        [Object(true), '1203'],
+        [Object('s'), '124173'],
+        [error, '13020341' + '6d4173'],
+        [new Uint8Array([7]).buffer, '140107'],
+        [new Uint16Array([7]), '150514020700'],
+        [[new Uint8Array([7])], '0c011502140107'],
     ];
     for (const [value, bytes] of vectors) {
         assert.equal(hex(clone.encode(value)), 'fa01' + bytes);
@@ -236,16 +328,27 @@ test('any bytes are a value, or refused, at once and in little memory', () => {
         attempt(bytes(below(6)));
         const sound = clone.encode([someValue(source)]);
         const changed = Uint8Array.from(sound);
-        for (let left = below(3) + 1; left > 0; left -= 1) changed[below(changed.length)] = pick([below(256), below(24)]);
+        for (let left = below(3) + 1; left > 0; left -= 1)
+            changed[below(changed.length)] = pick([below(256), below(24)]);
         attempt(changed);
         attempt(sound.subarray(0, below(sound.length)));
     });
     assert.ok(counts.values > 1000 && counts.refused > 1000, JSON.stringify(counts));
-    for (const bomb of ['0cffffffff0f', '0dffffffff0f00', '0d80808010' + '00', '14ffffffff0f', '06ffffffff0f', '08ffffffff0f', '0d000146' + Buffer.from('length').toString('hex') + '0480a8d7b907', '0dffffff0f0047'.slice(0, 12)])
+    for (const bomb of [
+        '0cffffffff0f',
+        '0dffffffff0f00',
+        '0d80808010' + '00',
+        '14ffffffff0f',
+        '06ffffffff0f',
+        '08ffffffff0f',
+        '0d000146' + Buffer.from('length').toString('hex') + '0480a8d7b907',
+        '0dffffff0f0047'.slice(0, 12),
+    ])
         attempt(Buffer.from('fa01' + bomb, 'hex'));
     assert.ok(process.memoryUsage().rss - before < 400 << 20);
     assert.throws(() => clone.decode(Uint8Array.of(0xfa, 2, 0)), { message: /newer/ });
-    for (const bytes of [[0xf8], [0xfb, 0], [0xff], [0xfa], [0xfa, 0, 0], [0xfa, 1], [0xfa, 1, 1, 1], [0xc0, 0x80]]) assert.throws(() => clone.decode(Uint8Array.from(bytes)), invalidValue);
+    for (const bytes of [[0xf8], [0xfb, 0], [0xff], [0xfa], [0xfa, 0, 0], [0xfa, 1], [0xfa, 1, 1, 1], [0xc0, 0x80]])
+        assert.throws(() => clone.decode(Uint8Array.from(bytes)), invalidValue);
 });
 
 test('a long array of holes takes no memory', () => {
@@ -286,6 +389,12 @@ test('bytes are the one who gets them', () => {
 });
 
 test('a getter may encode another value meanwhile', () => {
-    const value = { before: 'x'.repeat(300), get inner() { return clone.encode({ deep: 'y'.repeat(1000) }).length; }, after: 1 };
+    const value = {
+        before: 'x'.repeat(300),
+        get inner() {
+            return clone.encode({ deep: 'y'.repeat(1000) }).length;
+        },
+        after: 1,
+    };
     assert.deepStrictEqual(back(value), { before: 'x'.repeat(300), inner: back(value).inner, after: 1 });
 });

@@ -102,7 +102,8 @@ export class BitcaskError extends Error {
         if (advice) this.advice = advice;
         if (segment !== undefined) this.segment = segment;
         if (offset !== undefined) this.offset = offset;
-        if (cause !== undefined) Object.defineProperty(this, 'cause', { value: cause, writable: true, configurable: true });
+        if (cause !== undefined)
+            Object.defineProperty(this, 'cause', { value: cause, writable: true, configurable: true });
     }
 
     /** Its fields as plain data. The cause becomes its text. */

@@ -7,6 +7,7 @@ import { engineOptions } from './engine-options.js';
 import { BitcaskError } from './errors.js';
 import { openIndexedDb } from './folder/indexeddb.js';
 import { openMemory } from './folder/memory.js';
+import type { Folder } from './folder/shape.js';
 import { Host, type HostOptions, type Place } from './host.js';
 import { lockStore } from './lock.js';
 import type { Backend, RecoveryReport } from './types.js';
@@ -67,11 +68,8 @@ function open(backend: Backend, name: string, options: HostOptions, hidden: bool
             return openOpfs(name, options);
         case 'indexeddb':
             return openCopy(name, options, hidden);
-        case 'memory': {
-            const folder = openMemory(name);
-            const engine = engineOf(folder, folder.list().length > 0, options);
-            return Promise.resolve({ engine, place: { release: () => undefined }, durable: false });
-        }
+        case 'memory':
+            return Promise.resolve(openInMemory(name, options));
         default:
             return Promise.reject(new BitcaskError('UNSUPPORTED', `browsers have no storage "${backend}"`));
     }
@@ -91,17 +89,28 @@ async function openOpfs(name: string, options: HostOptions): Promise<Found> {
     }
 }
 
+function openInMemory(name: string, options: HostOptions): Found {
+    const folder = openMemory(name);
+    try {
+        const engine = engineOf(folder, folder.list().length > 0, options);
+        return { engine, place: { release: () => folder.close() }, durable: false };
+    } catch (error) {
+        folder.close();
+        throw error;
+    }
+}
+
 async function openCopy(name: string, options: HostOptions, hidden: boolean): Promise<Found> {
-    const folder = await openIndexedDb(name);
+    const { create = true, readOnly = false } = options;
+    const folder = await openIndexedDb(name, { create, readOnly });
     try {
         const engine = engineOf(folder, folder.list().length > 0, options);
         const strict = options.durability === 'always';
         // What opening itself wrote is there before the first call is answered.
         await folder.commit({ strict: true });
         const place = {
-            commit: async (now: boolean) => {
-                if (folder.dirty) await folder.commit({ strict: now || strict });
-            },
+            // Also where nothing was changed: what was committed before is to be durable, if it is not yet.
+            commit: (now: boolean) => folder.commit({ strict: now || strict }),
             release: () => folder.close(),
         };
         return { engine, place, durable: !hidden };
@@ -111,7 +120,7 @@ async function openCopy(name: string, options: HostOptions, hidden: boolean): Pr
     }
 }
 
-function engineOf(folder: ReturnType<typeof openMemory>, exists: boolean, options: HostOptions): Engine {
+function engineOf(folder: Folder, exists: boolean, options: HostOptions): Engine {
     if (exists && options.errorIfExists) throw new BitcaskError('EXISTS', 'the store is there already');
     return Engine.openFolder(folder, engineOptions(options, SEGMENT_BYTES));
 }

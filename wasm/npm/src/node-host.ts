@@ -12,6 +12,8 @@ import { Host, type HostOptions } from './host.js';
 import { engineOptions } from './engine-options.js';
 import type { Backend, OpenOptions, RecoveryReport } from './types.js';
 
+/** What other processes are told about who has a store open. */
+export const PROGRAM = 'mini-bitcask in Node';
 /** Where stores are that have a name and no path. */
 const DIRECTORY = '.mini-bitcask';
 
@@ -45,7 +47,7 @@ async function openFiles(path: string, options: HostOptions & Pick<OpenOptions, 
         readOnly,
         lock,
         lockTimeout,
-        program: 'mini-bitcask in Node',
+        program: PROGRAM,
         ...(signal ? { signal } : {}),
     });
     try {

@@ -87,7 +87,7 @@ export class ByteWriter {
                 return true;
             }
         }
-        for (let rest = text, ascii = true; ; ) {
+        for (let rest = text, ascii = true; ;) {
             const { read, written } = encoder.encodeInto(rest, this.bytes.subarray(this.length));
             this.length += written;
             ascii &&= read === written;

@@ -54,7 +54,8 @@ export class ItemReader {
                 return this.#text(this.#count());
             case Tag.Units: {
                 let text = '';
-                for (let left = this.#countOf(2); left > 0; left -= 1) text += String.fromCharCode(this.#u8() | (this.#u8() << 8));
+                for (let left = this.#countOf(2); left > 0; left -= 1)
+                    text += String.fromCharCode(this.#u8() | (this.#u8() << 8));
                 return text;
             }
             case Tag.Again: {

@@ -44,7 +44,8 @@ export class ItemWriter {
                     return this.#count(number);
                 }
                 this.#numbers.set(item, this.#next++);
-                if (++this.#depth > VALUE_DEPTH_MAX) refuseValue(`a value nests deeper than ${VALUE_DEPTH_MAX} objects`);
+                if (++this.#depth > VALUE_DEPTH_MAX)
+                    refuseValue(`a value nests deeper than ${VALUE_DEPTH_MAX} objects`);
                 this.#object(item);
                 this.#depth -= 1;
                 return;
@@ -201,7 +202,8 @@ export class ItemWriter {
             out.length = start;
             this.#count(text.length);
             const at = out.take(text.length * 2);
-            for (let index = 0; index < text.length; index += 1) out.view.setUint16(at + index * 2, text.charCodeAt(index), true);
+            for (let index = 0; index < text.length; index += 1)
+                out.view.setUint16(at + index * 2, text.charCodeAt(index), true);
         }
     }
 

@@ -54,5 +54,7 @@ export function decodeClone(bytes: Uint8Array): unknown {
     } catch {
         // What is thrown above says less than what is said below.
     }
-    return refuseValue(`a value of this store was not made by \`values: 'clone'\`${newer}; \`values: 'bytes'\` reads it`);
+    return refuseValue(
+        `a value of this store was not made by \`values: 'clone'\`${newer}; \`values: 'bytes'\` reads it`,
+    );
 }

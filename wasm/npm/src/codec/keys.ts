@@ -263,7 +263,11 @@ export const bytesKeys: KeyFormat<Uint8Array> = formatOf<Uint8Array>(writeBytes,
 
 /** The format that an option asks for. */
 export function keyFormat<K>(keys: 'any' | 'utf8' | 'bytes' | KeyCodec<K> = 'any'): KeyFormat<K> {
-    if (typeof keys === 'object') return formatOf((out, key) => writeBytes(out, keys.encode(key)), (bytes) => keys.decode(bytes));
+    if (typeof keys === 'object')
+        return formatOf(
+            (out, key) => writeBytes(out, keys.encode(key)),
+            (bytes) => keys.decode(bytes),
+        );
     const format = { any: anyKeys, utf8: textKeys, bytes: bytesKeys }[keys] as unknown as KeyFormat<K> | undefined;
     if (!format) throw new BitcaskError('INVALID', `there are no keys of the kind ${String(keys)}`);
     return format;

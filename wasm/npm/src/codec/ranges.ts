@@ -77,7 +77,8 @@ class PrefixedKeys<K> implements Keys<K> {
 
     bounds({ gt, gte, lt, lte, prefix }: Range<K> = {}): Bounds {
         const either = (exclusive: K | undefined, inclusive: K | undefined): Bound => {
-            if (exclusive === undefined) return inclusive === undefined ? undefined : { bytes: this.#bound(inclusive), exclusive: false };
+            if (exclusive === undefined)
+                return inclusive === undefined ? undefined : { bytes: this.#bound(inclusive), exclusive: false };
             if (inclusive === undefined) return { bytes: this.#bound(exclusive), exclusive: true };
             throw new BitcaskError('INVALID', 'a range has one lower and one upper bound: gt or gte, lt or lte');
         };
@@ -119,7 +120,10 @@ class PrefixedKeys<K> implements Keys<K> {
 }
 
 /** The keys that an option asks for; with a prefix, those behind its bytes. */
-export function keyCodec<K>(keys?: 'any' | 'utf8' | 'bytes' | KeyCodec<K>, prefix: Uint8Array = new Uint8Array()): Keys<K> {
+export function keyCodec<K>(
+    keys?: 'any' | 'utf8' | 'bytes' | KeyCodec<K>,
+    prefix: Uint8Array = new Uint8Array(),
+): Keys<K> {
     return new PrefixedKeys(keyFormat(keys), prefix);
 }
 

@@ -72,7 +72,8 @@ export function valueCodec<V>(values: ValuesOption<V> = 'clone'): ValueCodec<V> 
             decode: (bytes) => values.decode(bytes),
         };
     }
-    const codec = { clone: cloneValues, json: jsonValues, utf8: textValues, bytes: bytesValues }[values] as ValueCodec<unknown> | undefined;
+    const codec = { clone: cloneValues, json: jsonValues, utf8: textValues, bytes: bytesValues }[values] as
+        ValueCodec<unknown> | undefined;
     if (!codec) throw new BitcaskError('INVALID', `there are no values of the kind ${String(values)}`);
     return codec as ValueCodec<V>;
 }

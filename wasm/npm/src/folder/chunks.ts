@@ -68,7 +68,7 @@ export class ChunkFile {
     }
 
     #pieces(at: number, count: number, piece: (index: number, from: number, to: number, done: number) => void): void {
-        for (let done = 0; done < count; ) {
+        for (let done = 0; done < count;) {
             const from = (at + done) % CHUNK_BYTES;
             const to = Math.min(CHUNK_BYTES, from + count - done);
             piece(Math.floor((at + done) / CHUNK_BYTES), from, to, done);

@@ -34,6 +34,6 @@ export interface Folder {
 }
 
 /** An error as Node has them. */
-export function fileError(code: 'EEXIST' | 'ENOENT' | 'EACCES' | 'EINVAL' | 'ELOOP', text: string): Error {
+export function fileError(code: 'EEXIST' | 'ENOENT' | 'EACCES' | 'EINVAL' | 'EIO', text: string): Error {
     return Object.assign(new Error(`${code}: ${text}`), { code });
 }
