@@ -9,7 +9,7 @@ use bitcask_core::{SegmentId, Storage};
 
 use crate::error::{io_error, whole};
 use crate::handle::{self, FolderShape, Handle};
-use crate::segment::{Buffer, FileSegment, Readers};
+use crate::segment::{Common, FileSegment, Readers};
 use crate::slot::{Growth, Slot};
 
 /// A store's folder outside of OPFS: Node's files, memory, or the copy of what IndexedDB holds. The JavaScript side
@@ -22,7 +22,7 @@ pub struct Files {
     open: RefCell<BTreeMap<SegmentId, Readers>>,
     closed: Cell<bool>,
     growth: Growth,
-    buffer: Buffer,
+    common: Common,
 }
 
 impl Files {
@@ -36,7 +36,7 @@ impl Files {
             open: RefCell::default(),
             closed: Cell::new(false),
             growth: Growth::default(),
-            buffer: Buffer::default(),
+            common: Common::default(),
         }
     }
 
@@ -89,7 +89,7 @@ impl Storage for Files {
     fn create(&self, id: SegmentId) -> io::Result<FileSegment> {
         self.check_open()?;
         let slot = self.slot(self.folder.create(number(id)?))?;
-        Ok(self.hold(id, FileSegment::created(slot, Rc::clone(&self.buffer))))
+        Ok(self.hold(id, FileSegment::created(slot, Rc::clone(&self.common))))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<FileSegment> {
@@ -98,7 +98,7 @@ impl Storage for Files {
             return Ok(segment);
         }
         let slot = self.slot(self.folder.open(number(id)?))?;
-        Ok(self.hold(id, FileSegment::found(slot, Rc::clone(&self.buffer))))
+        Ok(self.hold(id, FileSegment::found(slot, Rc::clone(&self.common))))
     }
 
     fn remove(&self, id: SegmentId) -> io::Result<()> {

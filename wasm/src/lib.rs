@@ -59,6 +59,7 @@
 
 #![forbid(unsafe_code)]
 
+mod blocks;
 mod bytes;
 mod engine;
 mod error;
