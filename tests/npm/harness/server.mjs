@@ -24,16 +24,20 @@ const TYPES = {
  * @param {object} options
  * @param {Record<string, string>} [options.folders] What of the disk is served: `{ '/': '/a/folder', '/b/': '/another' }`.
  * @param {Record<string, string | Uint8Array>} [options.texts] What is served from memory, by path; it goes first.
+ * @param {Record<string, (request: { path: string, query: URLSearchParams, body: Buffer }) => any>} [options.routes]
+ *   Functions by path, for what pages send: they return text or bytes, or an object with `status`, `headers`, `body`.
  * @param {Record<string, string>} [options.headers] Sent with every answer. There is no `no-store` by itself, which would
  *   keep pages out of the back/forward cache.
  * @param {string} [options.host] `localhost` (default) or `127.0.0.1`: both are secure contexts, and two origins.
  * @param {number} [options.port] Default: any that is free.
  */
-export async function serve({ folders = {}, texts = {}, headers = {}, host = 'localhost', port = 0 } = {}) {
+export async function serve({ folders = {}, texts = {}, routes = {}, headers = {}, host = 'localhost', port = 0 } = {}) {
     const requests = [];
     const server = createServer((request, response) => {
-        const path = decodeURIComponent(new URL(request.url, 'http://host').pathname);
+        const { pathname, searchParams: query } = new URL(request.url, 'http://host');
+        const path = decodeURIComponent(pathname);
         requests.push(path);
+        if (routes[path] !== undefined) return void answer(request, response, { path, query }, routes[path], headers);
         const text = texts[path] ?? texts[`${path}index.html`];
         const type = TYPES[extname(path)] ?? (path.endsWith('/') ? TYPES['.html'] : 'application/octet-stream');
         if (text !== undefined) return void response.writeHead(200, { 'content-type': type, ...headers }).end(text);
@@ -54,6 +58,20 @@ export async function serve({ folders = {}, texts = {}, headers = {}, host = 'lo
         requests,
         close: () => new Promise((resolve) => (server.closeAllConnections(), server.close(resolve))),
     };
+}
+
+async function answer(request, response, asked, route, headers) {
+    try {
+        const parts = [];
+        for await (const part of request) parts.push(part);
+        const answered = await route({ ...asked, body: Buffer.concat(parts) });
+        const plain = answered === undefined || typeof answered === 'string' || answered instanceof Uint8Array;
+        const { status = 200, headers: own = {}, body = '' } = plain ? { body: answered } : answered;
+        response.writeHead(status, { 'content-type': 'application/octet-stream', ...headers, ...own }).end(body);
+    } catch (error) {
+        // A browser that was killed in the middle of its request.
+        response.destroy(error);
+    }
 }
 
 /** The longest prefix decides. Nothing outside of its folder is served. */

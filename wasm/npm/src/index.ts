@@ -23,6 +23,9 @@ export { destroy, list } from './places.js';
 export { persist };
 export type * from './types.js';
 
+/** @internal Whether the engine of a store is in the thread that opened it. */
+export const inThread = false;
+
 /**
  * Opens a store, or makes it. A name is 1 to 128 of the characters `a-z`, `0-9` and `-`.
  *

@@ -6,11 +6,19 @@ import { readdir } from 'node:fs/promises';
 import { destroyNode } from './folder/node.js';
 import { openNodeHost, pathOf, PROGRAM } from './node-host.js';
 import { storeOf } from './store.js';
+import { syncStoreOf } from './sync-store.js';
+import type { SyncStore } from './sync-types.js';
 import type { Key, OpenOptions, Store } from './types.js';
 
 export { BitcaskError, type ErrorCode } from './errors.js';
 export { persist } from './persist.js';
 export type * from './types.js';
+
+/** @internal Whether the engine of a store is in the thread that opened it. */
+export const inThread = true;
+
+/** By this name a store has another with calls that answer at once, for the adapters that promise such calls. */
+const SYNC = Symbol.for('mini-bitcask.sync');
 
 /**
  * Opens a store, or makes it. `notes` is the folder `notes` in `options.directory`; a name with a slash is a path.
@@ -22,7 +30,11 @@ export async function open<V = unknown, K extends Key = Key>(
     name: string,
     options: OpenOptions<V, K> = {},
 ): Promise<Store<V, K>> {
-    return storeOf(name, await openNodeHost(name, options), options);
+    const host = await openNodeHost(name, options);
+    const store = storeOf(name, host, options);
+    let sync: SyncStore<V, K> | undefined;
+    Object.defineProperty(store, SYNC, { get: () => (sync ??= syncStoreOf(name, host, options)) });
+    return store;
 }
 
 /** The names of the stores in a folder of stores, in their order. */
