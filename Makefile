@@ -1,12 +1,15 @@
 # One line here, the work in scripts/. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers crash bench bench-peers campaign fmt deny clean
+.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers crash bench bench-peers campaign fmt deny clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Build, fill a store with real data, break it, verify it; leaves it in demo/
+demo: ## A store on disk: filled, broken, verified. Then the page: built and served (PORT=…)
 	@scripts/demo
+
+page: ## Build the page: www/dist (node www/serve.mjs serves it)
+	@scripts/page
 
 build: ## Build the command: target/release/bitcask
 	@scripts/setup rust
@@ -69,4 +72,4 @@ deny: ## Check licences and advisories of dependencies (needs cargo-deny)
 
 clean: ## Remove what was built and the demo store (installed test tools in .tools/ stay)
 	cargo clean
-	rm -rf demo wasm/pkg wasm/npm/dist wasm/npm/dist-test
+	rm -rf demo wasm/pkg wasm/npm/dist wasm/npm/dist-test www/dist

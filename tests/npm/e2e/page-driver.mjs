@@ -1,0 +1,172 @@
+/** The page in www/, as a person uses it: by its labels. For page.test.mjs, and for what `make demo` tries. */
+import { readFile } from 'node:fs/promises';
+
+/** Slow machines, and seconds of waiting for a lock. */
+const WAIT_MS = 60_000;
+
+/** A tab with the page. */
+export class PageDriver {
+    /** The harness's tab. */
+    tab;
+    /** Playwright's page. */
+    page;
+
+    constructor(tab) {
+        this.tab = tab;
+        this.page = tab.page;
+        this.page.setDefaultTimeout(WAIT_MS);
+    }
+
+    /** Opens a tab; resolves when it stands so with the store: `open`, or another phase of the page's session. */
+    static async open(browser, address, phase = 'open') {
+        const driver = new PageDriver(await browser.open(address, { ready: false }));
+        await driver.phase(phase);
+        return driver;
+    }
+
+    /** Waits for how it stands with the store. */
+    async phase(phase) {
+        await this.page.locator(`html[data-store="${phase}"]`).waitFor({ state: 'attached' });
+    }
+
+    async reload() {
+        await this.page.reload();
+        await this.phase('open');
+    }
+
+    /** Writes a key; resolves with what the page says. */
+    async write(key, value) {
+        const form = this.card('One key');
+        await form.getByLabel('Key').fill(key);
+        await form.getByLabel('Value').fill(value);
+        await form.getByRole('button', { name: 'Write' }).click();
+        return this.said('one', new RegExp(`^Wrote "${key}"|^[A-Z_]{2,} `));
+    }
+
+    /** Reads a key: its value, or `undefined`. */
+    async read(key) {
+        const form = this.card('One key');
+        await form.getByLabel('Key').fill(key);
+        await form.getByRole('button', { name: 'Read' }).click();
+        const said = await this.said('one', new RegExp(`^(Read|There is no) "${key}"`));
+        return said.startsWith('Read') ? form.getByLabel('Value').inputValue() : undefined;
+    }
+
+    async delete(key) {
+        const form = this.card('One key');
+        await form.getByLabel('Key').fill(key);
+        await form.getByRole('button', { name: 'Delete' }).click();
+        return this.said('one', new RegExp(`(Deleted|There was no) "${key}"`));
+    }
+
+    /** Types a range, and resolves with the keys that show once the page says that there are so many. */
+    async scan({ prefix = '', from = '', to = '', reverse = false }, count) {
+        const form = this.card('Scan');
+        await form.getByLabel('Keys that begin with').fill(prefix);
+        await form.getByLabel('from').fill(from);
+        await form.getByLabel('to before').fill(to);
+        await form.getByLabel('last first').setChecked(reverse);
+        await this.said('scan', new RegExp(`^${count === 0 ? 'No keys' : `${count.toLocaleString('en')} keys?`}\\.`));
+        return this.page.locator('#scan-rows button.key').allTextContents();
+    }
+
+    /** The keys of the range that show, when they are these. */
+    async shows(keys) {
+        await this.page.waitForFunction((keys) => {
+            const shown = [...document.querySelectorAll('#scan-rows button.key')].map((each) => each.textContent);
+            return JSON.stringify(shown) === JSON.stringify(keys);
+        }, keys);
+    }
+
+    /** Starts the work of a button beside the load. */
+    async startLoad(button, { keys, bytes } = {}) {
+        const form = this.card('Many keys');
+        if (keys !== undefined) await form.getByLabel('Keys').fill(String(keys));
+        if (bytes !== undefined) await form.getByLabel('Bytes of each value').fill(String(bytes));
+        await form.getByRole('button', { name: button }).click();
+    }
+
+    /** The same, and resolves with what the page says at the end. */
+    async load(button, plan) {
+        await this.startLoad(button, plan);
+        await this.page.locator('#load-progress').waitFor({ state: 'hidden' });
+        return this.text('load-said');
+    }
+
+    async merge() {
+        await this.card('The log').getByRole('button', { name: 'Merge' }).click();
+        await this.page.locator('#merge-progress').waitFor({ state: 'hidden' });
+        return this.text('merge-said');
+    }
+
+    async verify() {
+        await this.card('Numbers').getByRole('button', { name: 'Verify' }).click();
+        await this.page.locator('#care-progress').waitFor({ state: 'hidden' });
+        return this.text('care-said');
+    }
+
+    /** Deletes what the scan shows, and says yes to the question. */
+    async deleteAll() {
+        await this.page.getByRole('button', { name: 'Delete all…' }).click();
+        await this.page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+        await this.said('scan', /^No keys\./);
+    }
+
+    /** Downloads the store: the file's name and bytes. */
+    async download() {
+        const [download] = await Promise.all([
+            this.page.waitForEvent('download'),
+            this.card('Carry it away').getByRole('button', { name: 'Download' }).click(),
+        ]);
+        return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
+    }
+
+    /** Chooses a file; resolves with what the page says at the end. */
+    async carryIn(name, bytes) {
+        const input = this.card('Carry it away').getByLabel('Drop such a file');
+        await input.setInputFiles({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(bytes) });
+        return this.said('carry', new RegExp(`from ${name}|^[A-Z_]{2,} `));
+    }
+
+    /** Drops a file on the page, as a person would from a folder. */
+    async drop(name, bytes) {
+        await this.page.evaluate(
+            ({ name, text }) => {
+                const dataTransfer = new DataTransfer();
+                dataTransfer.items.add(new File([Uint8Array.from(atob(text), (char) => char.charCodeAt(0))], name));
+                for (const type of ['dragover', 'drop']) {
+                    document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+                }
+            },
+            { name, text: Buffer.from(bytes).toString('base64') },
+        );
+        return this.said('carry', new RegExp(`from ${name}|^[A-Z_]{2,} `));
+    }
+
+    /** The segments that are drawn, the newest first: state, and the widths of their live and dead parts in percent. */
+    async segments() {
+        return this.page.locator('#segments li').evaluateAll((rows) =>
+            rows.map((row) => ({
+                state: row.dataset.state,
+                live: Number.parseFloat(row.querySelector('.live').style.width),
+                dead: Number.parseFloat(row.querySelector('.dead').style.width),
+            })),
+        );
+    }
+
+    /** The line under a form, when it says what is waited for. */
+    async said(form, pattern) {
+        const line = this.page.locator(`#${form}-said`).filter({ hasText: pattern });
+        await line.waitFor();
+        return line.textContent();
+    }
+
+    /** A part of the page by its heading. */
+    card(title) {
+        return this.page.getByRole('region', { name: title, exact: true });
+    }
+
+    text(id) {
+        return this.page.locator(`#${id}`).textContent();
+    }
+}
