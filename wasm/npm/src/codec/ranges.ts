@@ -5,7 +5,8 @@
 import { BitcaskError } from '../errors.js';
 import type { KeyCodec, Range } from '../types.js';
 import { type ByteWriter, written } from './bytes.js';
-import { KEY_BYTES_MAX, type KeyFormat, keyFormat, refuseKey, successor } from './keys.js';
+import { type KeyFormat, keyFormat, refuseKey, successor } from './keys.js';
+import { KEY_BYTES_MAX } from './marks.js';
 
 /** A range of bytes; without a bound it goes as far as there are keys. */
 export interface Bounds {
