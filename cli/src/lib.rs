@@ -32,18 +32,18 @@
 //! # }
 //! ```
 //!
-//! Everything else that a [`Store`] does, a `Db` does too: snapshots, compare and swap, expiry, statistics, verifying,
-//! merging on demand.
+//! Everything else that a [`Store`] does, a `Db` does too: snapshots, compare and swap, expiry, a change feed, export as one
+//! checked stream, statistics, verifying, merging on demand.
 
 mod db;
 mod disk;
 
 pub use bitcask_core::{
-    Batch, Bytes, Conditional, Cut, DumpItem, DumpKind, Durability, Entry, Error, Go, Index,
-    KEY_LEN_MAX, MergePlan, MergePolicy, MergeProgress, MergeReport, MergeStep, PassedOver,
-    Problem, Range, Recovery, RecoveryReport, Result, Scan, SegmentId, SegmentState, SegmentStats,
-    Snapshot, Stats, Store, VALUE_LEN_MAX, VerifyProgress, VerifyReport, WriteOptions, dump,
-    verify,
+    Batch, Bytes, Change, ChangeKind, Changes, Conditional, Cut, DumpItem, DumpKind, Durability,
+    Entry, Error, Export, Go, ImportReport, Importer, Index, KEY_LEN_MAX, MergePlan, MergePolicy,
+    MergeProgress, MergeReport, MergeStep, PassedOver, Problem, Range, Recovery, RecoveryReport,
+    Result, Scan, SegmentId, SegmentState, SegmentStats, Snapshot, Stats, Store, VALUE_LEN_MAX,
+    VerifyProgress, VerifyReport, WriteOptions, dump, verify,
 };
 pub use db::{AutoMerge, Db, DbOptions, OpenError};
 pub use disk::{Access, Disk, DiskOptions, DiskSegment, FolderError};

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""An independent, read-only reader of mini-bitcask stores, written from FORMAT.md alone.
+"""An independent, read-only reader of mini-bitcask stores and of exported streams, written from FORMAT.md alone.
 
 It shares no code with the engine, so that a mistake in the engine's writer is not forgiven by the same mistake in its reader.
 It reads every byte that counts, checks every checksum, and makes each seal again from the records. It changes nothing.
 
     python3 tests/reader/bitcask_reader.py STORE              one JSON line for every live key, in the order of the keys
     python3 tests/reader/bitcask_reader.py STORE --segments   one JSON line for every segment file
+    python3 tests/reader/bitcask_reader.py --stream FILE      one JSON line for every entry of an exported stream
 
-Exit codes: 0 read, 2 usage, 4 input or output failed, 5 the store is damaged, foreign or newer. A torn tail is not damage:
+Exit codes: 0 read, 2 usage, 4 input or output failed, 5 the store or stream is damaged, foreign or newer. A torn tail is not damage:
 what recovery would cut is left out, and said on standard error. No clock is asked: an expired put is printed, with its expiry.
 
 "Section n" in this file is section n of FORMAT.md.
@@ -24,6 +25,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from segment import HEADER_SIZE, LOG, MARK, MERGE, PUT, TOMBSTONE, Damage, Foreign, MissingSegment, Numbers, Segment, StoreError
+from stream import read_stream
 
 
 @dataclass
@@ -165,10 +167,17 @@ def lines(store: Store) -> list:
 def main(arguments: list | None = None) -> int:
     """The command. Returns its exit code."""
     parser = argparse.ArgumentParser(description="Reads a mini-bitcask store, independently of its engine.")
-    parser.add_argument("store", help="the store's folder")
+    parser.add_argument("store", help="the store's folder, or the stream's file")
     parser.add_argument("--segments", action="store_true", help="print the segments instead of the keys")
+    parser.add_argument("--stream", action="store_true", help="it is a file that an export wrote")
     options = parser.parse_args(arguments)
     try:
+        if options.stream:
+            with open(options.store, "rb") as file:
+                stream = read_stream(options.store, file.read())
+            for key, (value, expiry) in stream.entries.items():
+                print(json.dumps({"key": key.hex(), "value": value.hex(), "expires_at_ms": expiry}))
+            return 0
         store = read_store(options.store)
     except StoreError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -21,6 +21,19 @@ def fenced(text, language):
     return [line for block in re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE) for line in block.splitlines()]
 
 
+def hex_bytes(text):
+    """The bytes of the hex block of a section; each line says where it stands."""
+    data = bytearray()
+    for line in fenced(text, "hex"):
+        text = re.split(r"[|#]", line)[0].strip()
+        at = re.match(r"([0-9a-f]{8}):", text)
+        if at:
+            assert int(at[1], 16) == len(data), f"the offset of the line {line!r}"
+            text = text[9:]
+        data += bytes.fromhex(text)
+    return bytes(data)
+
+
 def log(damage=lambda w, offsets: None, vouched=False):
     """An un-sealed segment of three puts. `damage` gets it with their offsets and returns the bad offset b; a mark may follow."""
     w = SegmentWriter()
@@ -350,15 +363,8 @@ class WorkedExample(unittest.TestCase):
     """Section 11."""
 
     def test_the_hex_is_a_segment_with_these_records(self):
-        data = bytearray()
-        for line in fenced(section(11), "hex"):
-            text = re.split(r"[|#]", line)[0].strip()
-            at = re.match(r"([0-9a-f]{8}):", text)
-            if at:
-                self.assertEqual(int(at[1], 16), len(data), f"the offset of the line {line!r}")
-                text = text[9:]
-            data += bytes.fromhex(text)
-        store = bitcask_reader.read_segments([Segment("000000000001.segment", 1, bytes(data))])
+        data = hex_bytes(section(11))
+        store = bitcask_reader.read_segments([Segment("000000000001.segment", 1, data)])
         self.assertEqual(store.verdict, "clean")
         self.assertEqual(store.segments[0].state, "sealed")
         self.assertEqual(store.segments[0].seal.end, len(data))

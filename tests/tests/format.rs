@@ -1,4 +1,4 @@
-//! FORMAT.md, section 11: the engine reads the worked example from the page itself.
+//! FORMAT.md, sections 11 and 13: the engine reads the worked examples from the page itself.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,23 +9,29 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bitcask_core::{
-    DumpItem, DumpKind, Go, Index, Memory, Options, Range, SegmentId, Storage as _, Store, dump,
-    verify,
+    DumpItem, DumpKind, Go, Importer, Index, Memory, Options, Range, SegmentId, Storage as _,
+    Store, WriteOptions, dump, verify,
 };
 
 const PAGE: &str = include_str!("../../FORMAT.md");
 
-/// The lines of the page's one block of this kind.
-fn block(kind: &str) -> Vec<&'static str> {
-    let (_, after) = PAGE.split_once(&format!("```{kind}\n")).unwrap();
+/// The lines of a section's one block of this kind.
+fn block(section: u32, kind: &str) -> Vec<&'static str> {
+    let (_, after) = PAGE.split_once(&format!("\n## {section}. ")).unwrap();
+    let (_, after) = after.split_once(&format!("```{kind}\n")).unwrap();
     let (block, _) = after.split_once("```").unwrap();
     block.lines().collect()
 }
 
-/// The bytes of the hex block; each line says where it stands.
+/// The segment of the page.
 fn example() -> Vec<u8> {
+    bytes(11)
+}
+
+/// The bytes of a section's hex block; each line says where it stands.
+fn bytes(section: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for line in block("hex").iter().filter(|line| !line.trim().is_empty()) {
+    for line in block(section, "hex").iter().filter(|line| !line.trim().is_empty()) {
         let (offset, rest) = line.split_once(':').unwrap();
         assert_eq!(usize::from_str_radix(offset, 16).unwrap(), bytes.len(), "{line}");
         let digits = rest.split('#').next().unwrap();
@@ -70,7 +76,7 @@ fn the_example_opens_as_a_store_that_holds_what_the_page_says() {
                 )
             })
             .collect();
-        assert_eq!(lines, block("jsonl"), "{index:?}");
+        assert_eq!(lines, block(11, "jsonl"), "{index:?}");
         let report = store.verify(&mut |_| Go::On).unwrap();
         assert!(report.is_sound(), "{index:?}: {report:?}");
     }
@@ -137,4 +143,30 @@ fn describe(item: &DumpItem) -> String {
         other => format!("{other:?}"),
     };
     format!("{}+{} {kind}", item.offset, item.len)
+}
+
+#[test]
+fn the_example_is_exported_as_the_page_says_and_imported_again() {
+    let stream = bytes(13);
+    for index in [Index::Hash, Index::Ordered] {
+        let store = Store::open(memory(), Options::default().index(index)).unwrap();
+        let export: Vec<_> = store.export(Range::all()).map(Result::unwrap).collect();
+        assert_eq!(hex(&export.concat()), hex(&stream), "{index:?}");
+        let copy = Store::open(Memory::new(2), Options::default()).unwrap();
+        let mut importer = Importer::new();
+        importer.push(&stream);
+        while let Some(batch) = importer.next_batch().unwrap() {
+            copy.write(&batch, &WriteOptions::default()).unwrap();
+        }
+        let report = importer.finish().unwrap();
+        assert_eq!(
+            (report.store_id, report.sequence, report.entries, report.bytes, report.stream_bytes),
+            (store.id(), store.sequence(), 3, 22, stream.len() as u64)
+        );
+        let all = |store: &Store<Memory>| -> Vec<_> {
+            let entries = store.scan(Range::all()).map(Result::unwrap);
+            entries.map(|entry| (entry.key, entry.value, entry.expires_at_ms)).collect()
+        };
+        assert_eq!(all(&copy), all(&store));
+    }
 }

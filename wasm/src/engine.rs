@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bitcask_core::{
-    Batch, Bytes, Durability, Go, Index, MergePolicy, Options, Recovery, Scan, Snapshot, Storage,
-    Store, WriteOptions,
+    Batch, Bytes, Durability, Export, Go, Index, MergePolicy, Options, Recovery, Scan, Snapshot,
+    Storage, Store, WriteOptions,
 };
 use js_sys::{Function, Object, Uint8Array};
 use wasm_bindgen::JsValue;
@@ -22,6 +22,7 @@ use crate::place::Place;
 use crate::ranges::{self, Cursor, Part};
 use crate::report;
 use crate::run::{self, On};
+use crate::streams::Import;
 
 /// A segment's length where the options do not say it. Shorter than on disks: the last one is read whole by an opening
 /// after a crash, and a merge of one holds its space twice.
@@ -52,7 +53,7 @@ extern "C" {
 #[wasm_bindgen]
 pub struct Engine {
     store: RefCell<Option<Rc<Store<Place>>>>,
-    held: RefCell<Held>,
+    pub(crate) held: RefCell<Held>,
     last_id: Cell<u32>,
     recovery: Object,
     always: bool,
@@ -60,14 +61,16 @@ pub struct Engine {
 
 /// What calls hold under ids from one counter.
 #[derive(Default)]
-struct Held {
-    snapshots: BTreeMap<u32, Snapshot<Place>>,
+pub(crate) struct Held {
+    pub(crate) snapshots: BTreeMap<u32, Snapshot<Place>>,
     scans: BTreeMap<u32, Cursor<Place>>,
-    values: BTreeMap<u32, Bytes>,
-    parts: BTreeMap<u32, Vec<u8>>,
+    pub(crate) values: BTreeMap<u32, Bytes>,
+    pub(crate) parts: BTreeMap<u32, Vec<u8>>,
+    pub(crate) exports: BTreeMap<u32, Export<Place>>,
+    pub(crate) imports: BTreeMap<u32, Import>,
 }
 
-type Answer<T> = Result<T, Fault>;
+pub(crate) type Answer<T> = Result<T, Fault>;
 
 #[wasm_bindgen]
 impl Engine {
@@ -296,114 +299,6 @@ impl Engine {
         Ok(feed::page(&store, since, keys_only, max_entries, bytes).map_err(Fault::from)?)
     }
 
-    /// Opens a value for reading in parts, in a snapshot or (0) of now; 0 where there is no such key.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::get`]; `INVALID`: there is no such snapshot.
-    #[wasm_bindgen(js_name = valueOpen)]
-    pub fn value_open(&self, key: &[u8], snapshot: u32) -> Result<u32, JsValue> {
-        let store = self.store()?;
-        let mut held = self.held.borrow_mut();
-        let value = match snapshot {
-            0 => store.get(key),
-            id => held.snapshots.get(&id).ok_or_else(|| unknown("snapshot"))?.get(key),
-        };
-        let Some(value) = value.map_err(Fault::from)? else { return Ok(0) };
-        let id = self.next_id();
-        held.values.insert(id, value);
-        Ok(id)
-    }
-
-    /// The length of a value that is open, in bytes.
-    ///
-    /// # Errors
-    ///
-    /// `INVALID`: there is no such value.
-    #[wasm_bindgen(js_name = valueLen)]
-    pub fn value_len(&self, id: u32) -> Result<f64, JsValue> {
-        let held = self.held.borrow();
-        Ok(held.values.get(&id).ok_or_else(|| unknown("value"))?.len() as f64)
-    }
-
-    /// A part of a value: fewer bytes than asked for where it ends.
-    ///
-    /// # Errors
-    ///
-    /// `INVALID`: there is no such value. `IO`.
-    #[wasm_bindgen(js_name = valueRead)]
-    pub fn value_read(&self, id: u32, offset: f64, len: u32) -> Result<Uint8Array, JsValue> {
-        self.store()?;
-        let held = self.held.borrow();
-        let value = held.values.get(&id).ok_or_else(|| unknown("value"))?;
-        let start = usize::try_from(whole(offset).unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-        let rest = value.get(start..).unwrap_or_default();
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        Ok(Uint8Array::from(rest.get(..len).unwrap_or(rest)))
-    }
-
-    /// Closes a value.
-    #[wasm_bindgen(js_name = valueClose)]
-    pub fn value_close(&self, id: u32) {
-        drop(self.held.borrow_mut().values.remove(&id));
-    }
-
-    /// Begins a value that is put together from parts. Nothing is written before it is committed.
-    ///
-    /// # Errors
-    ///
-    /// `CLOSED`.
-    #[wasm_bindgen(js_name = valueBegin)]
-    pub fn value_begin(&self) -> Result<u32, JsValue> {
-        self.store()?;
-        let id = self.next_id();
-        self.held.borrow_mut().parts.insert(id, Vec::new());
-        Ok(id)
-    }
-
-    /// Adds a part.
-    ///
-    /// # Errors
-    ///
-    /// `INVALID`: there is no such value. `LIMIT`: it becomes larger than memory.
-    #[wasm_bindgen(js_name = valuePush)]
-    pub fn value_push(&self, id: u32, bytes: &[u8]) -> Result<(), JsValue> {
-        self.store()?;
-        let mut held = self.held.borrow_mut();
-        let value = held.parts.get_mut(&id).ok_or_else(|| unknown("value"))?;
-        value.try_reserve(bytes.len()).map_err(|_| {
-            Fault::from(bitcask_core::Error::Limit("a value larger than this platform's memory"))
-        })?;
-        value.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    /// Writes the value under a key and returns its version. After an error the value is still there, to be tried again.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::put`]; `INVALID`: there is no such value.
-    #[wasm_bindgen(js_name = valueCommit)]
-    pub fn value_commit(
-        &self,
-        id: u32,
-        key: &[u8],
-        expires_at_ms: f64,
-        durability: u8,
-    ) -> Result<u64, JsValue> {
-        let mut held = self.held.borrow_mut();
-        let value = held.parts.get(&id).ok_or_else(|| unknown("value"))?;
-        let version = self.written(key, value, expires_at_ms, durability)?;
-        held.parts.remove(&id);
-        Ok(version)
-    }
-
-    /// Gives a value up that was begun.
-    #[wasm_bindgen(js_name = valueAbort)]
-    pub fn value_abort(&self, id: u32) {
-        drop(self.held.borrow_mut().parts.remove(&id));
-    }
-
     /// Returns once everything that was written is durable.
     ///
     /// # Errors
@@ -537,7 +432,7 @@ impl Engine {
         })
     }
 
-    fn store(&self) -> Answer<Rc<Store<Place>>> {
+    pub(crate) fn store(&self) -> Answer<Rc<Store<Place>>> {
         self.store.borrow().clone().ok_or_else(Fault::closed)
     }
 
@@ -549,7 +444,7 @@ impl Engine {
     }
 
     /// Never 0, and never used twice.
-    fn next_id(&self) -> u32 {
+    pub(crate) fn next_id(&self) -> u32 {
         let id = self.last_id.get().wrapping_add(1).max(1);
         self.last_id.set(id);
         id
@@ -569,13 +464,19 @@ impl Engine {
         Ok((scan, part))
     }
 
-    fn written(&self, key: &[u8], value: &[u8], expires_at_ms: f64, durability: u8) -> Answer<u64> {
+    pub(crate) fn written(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        expires_at_ms: f64,
+        durability: u8,
+    ) -> Answer<u64> {
         let options = write_options(durability, expires_at_ms)?;
         Ok(self.store()?.put_with(key, value, &options)?)
     }
 }
 
-fn unknown(what: &str) -> Fault {
+pub(crate) fn unknown(what: &str) -> Fault {
     Fault::invalid(&["there is no ", what, " of this id"].concat())
 }
 

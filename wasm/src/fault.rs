@@ -90,7 +90,10 @@ impl From<&Error> for Fault {
             Error::Io { .. } if error.is_full() => "QUOTA",
             Error::Io { source, .. } if source.kind() == io::ErrorKind::ResourceBusy => "BUSY",
             Error::Poisoned(_) => "POISONED",
-            Error::Damaged { .. } | Error::Missing { .. } | Error::Foreign { .. } => "DAMAGED",
+            Error::Damaged { .. }
+            | Error::Missing { .. }
+            | Error::Foreign { .. }
+            | Error::Stream { .. } => "DAMAGED",
             Error::Version { .. } => "VERSION",
             _ => "IO",
         };
@@ -99,6 +102,7 @@ impl From<&Error> for Fault {
             Error::Damaged { segment, offset, .. } => {
                 (fault.segment, fault.offset) = (Some(segment.0), Some(*offset));
             }
+            Error::Stream { offset, .. } => fault.offset = Some(*offset),
             Error::Io { segment: Some(segment), .. }
             | Error::Foreign { segment, .. }
             | Error::Version { segment, .. } => fault.segment = Some(segment.0),

@@ -6,6 +6,7 @@
 //! request = op*
 //! op      = u8 code · u8 flags · u16 key_len · u32 value_len
 //!           [u64 expires_at_ms] [u64 version] [u32 snapshot] · key · value
+//! replies = u32 consumed · reply*
 //! reply   = u8 status · what belongs to it                     one per op, or per group of ops
 //! ```
 
@@ -57,6 +58,8 @@ pub(crate) struct Op<'a> {
     pub(crate) more: bool,
     pub(crate) key: &'a [u8],
     pub(crate) value: &'a [u8],
+    /// Bytes that the op takes in the frame.
+    pub(crate) len: usize,
 }
 
 /// Reads a frame, or says what makes no sense in it: then none of it is done.
@@ -77,6 +80,7 @@ pub(crate) fn decode(frame: &[u8]) -> Result<Vec<Op<'_>>, &'static str> {
 
 fn op<'a>(reader: &mut Reader<'a>) -> Result<Op<'a>, &'static str> {
     const CUT: &str = "the frame ends within an op";
+    let before = reader.len();
     let code = match reader.u8().ok_or(CUT)? {
         1 => Code::Get,
         2 => Code::Entry,
@@ -110,7 +114,8 @@ fn op<'a>(reader: &mut Reader<'a>) -> Result<Op<'a>, &'static str> {
     let key = reader.bytes(usize::from(key_len)).ok_or(CUT)?;
     let value = reader.bytes(value_len).ok_or(CUT)?;
     let durability = flags & flag::DURABILITY;
-    Ok(Op { code, durability, expires_at_ms, version, snapshot, more, key, value })
+    let len = before - reader.len();
+    Ok(Op { code, durability, expires_at_ms, version, snapshot, more, key, value, len })
 }
 
 /// Whether ops of this kind may be in a group.
@@ -137,6 +142,8 @@ pub(crate) enum Reply {
     Differs(u32),
     /// The fields of an error as JSON.
     Error(String),
+    /// Nothing was done, since no segment is ready to go on in. Such a reply is not sent: it is where the replies end.
+    Busy,
     True,
     False,
 }
@@ -144,7 +151,7 @@ pub(crate) enum Reply {
 impl Reply {
     fn len(&self) -> usize {
         1 + match self {
-            Reply::Done | Reply::None | Reply::True | Reply::False => 0,
+            Reply::Done | Reply::None | Reply::True | Reply::False | Reply::Busy => 0,
             Reply::Value(value) => 4 + value.len(),
             Reply::Entry { value, .. } => 20 + value.len(),
             Reply::Wrote(_) => 8,
@@ -155,7 +162,7 @@ impl Reply {
 
     fn encode(&self, into: &mut Vec<u8>) {
         match self {
-            Reply::Done => into.push(0),
+            Reply::Done | Reply::Busy => into.push(0),
             Reply::Value(value) => {
                 into.push(1);
                 with_len(value, into);
@@ -185,15 +192,27 @@ impl Reply {
     }
 }
 
-/// The bytes of the replies. Refused where they do not fit into this platform's memory.
-pub(crate) fn encode(replies: &[Reply]) -> Result<Vec<u8>, &'static str> {
+/// The bytes of the replies to as many bytes of a frame as were consumed. Refused where they do not fit into this
+/// platform's memory.
+pub(crate) fn encode(consumed: usize, replies: &[Reply]) -> Result<Vec<u8>, &'static str> {
+    let prefix = low32(consumed).to_le_bytes();
+    encode_behind(&prefix, replies)
+}
+
+/// The bytes of one reply.
+pub(crate) fn encode_one(reply: Reply) -> Result<Vec<u8>, &'static str> {
+    encode_behind(&[], &[reply])
+}
+
+fn encode_behind(prefix: &[u8], replies: &[Reply]) -> Result<Vec<u8>, &'static str> {
     const TOO_MUCH: &str = "the replies are larger than memory: ask for less at a time";
     let len = replies
         .iter()
-        .try_fold(0_usize, |sum, reply| sum.checked_add(reply.len()))
+        .try_fold(prefix.len(), |sum, reply| sum.checked_add(reply.len()))
         .ok_or(TOO_MUCH)?;
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(len).map_err(|_| TOO_MUCH)?;
+    bytes.extend_from_slice(prefix);
     replies.iter().for_each(|reply| reply.encode(&mut bytes));
     Ok(bytes)
 }

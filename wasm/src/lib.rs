@@ -75,6 +75,7 @@ mod report;
 mod run;
 mod segment;
 mod slot;
+mod streams;
 
 pub use engine::{Engine, EngineOptions};
 pub use error::OpenError;

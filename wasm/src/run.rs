@@ -24,8 +24,8 @@ pub(crate) struct On<'a, S: Storage> {
     pub(crate) always: bool,
 }
 
-/// Runs a frame and returns its replies. What fails is told by the reply of its op; where no segment is ready
-/// for a write (`BUSY`), all ops behind it answer so too, since their order counts.
+/// Runs a frame and returns its replies. What fails is told by the reply of its op. Where no segment is ready for a
+/// write, the replies end before it, no later write was done, and whoever has prepared one runs the rest of the frame.
 ///
 /// # Errors
 ///
@@ -37,16 +37,22 @@ pub(crate) fn run<S: Storage>(on: &On<'_, S>, frame: &[u8]) -> std::result::Resu
         replies: Vec::with_capacity(ops.len()),
         pending: Pending::default(),
         asked: Vec::new(),
-        busy: None,
+        busy: false,
     };
     let mut rest = ops.as_slice();
-    while !rest.is_empty() {
+    let mut lens = Vec::new();
+    while !rest.is_empty() && !run.busy {
         let len = rest.iter().take_while(|op| op.more).count() + 1;
         let (group, after) = rest.split_at_checked(len).unwrap_or((rest, &[]));
         rest = after;
+        lens.push(group.iter().map(|op| op.len).sum::<usize>());
         run.one(group);
     }
-    frame::encode(&run.finish()).map_err(Fault::invalid)
+    let mut replies = run.finish();
+    // Reads behind it that were answered are answered again, when the writes before them are done.
+    let done = replies.iter().position(|reply| *reply == Reply::Busy).unwrap_or(replies.len());
+    replies.truncate(done);
+    frame::encode(lens.iter().take(done).sum(), &replies).map_err(Fault::invalid)
 }
 
 struct Run<'a, S: Storage> {
@@ -55,8 +61,8 @@ struct Run<'a, S: Storage> {
     pending: Pending<'a>,
     /// The replies that wait for the sync at the end.
     asked: Vec<usize>,
-    /// Why nothing more of this frame is done.
-    busy: Option<String>,
+    /// Whether nothing more of this frame is done, since no segment is ready.
+    busy: bool,
 }
 
 /// Writes that were accepted and not appended yet.
@@ -124,11 +130,11 @@ impl<'a, S: Storage> Run<'a, S> {
 
     /// Puts a reply in its place, if it is known already.
     fn settle(&mut self, at: usize, reply: Option<Result<Reply>>) {
-        let reply = match (&self.busy, reply) {
-            (Some(busy), _) => Reply::Error(busy.clone()),
-            (None, None) => return,
-            (None, Some(Ok(reply))) => reply,
-            (None, Some(Err(error))) => Reply::Error(Fault::from(error).json()),
+        let reply = match reply {
+            _ if self.busy => Reply::Busy,
+            None => return,
+            Some(Ok(reply)) => reply,
+            Some(Err(error)) => Reply::Error(Fault::from(error).json()),
         };
         self.reply(at, reply);
     }
@@ -171,7 +177,7 @@ impl<'a, S: Storage> Run<'a, S> {
                 return Ok(Some(Reply::Differs(frame::low32(index))));
             }
         }
-        if self.busy.is_some() {
+        if self.busy {
             return Ok(None);
         }
         let start = self.pending.writes.len();
@@ -215,7 +221,7 @@ impl<'a, S: Storage> Run<'a, S> {
     /// Writes a value again, with another expiry.
     fn expire(&mut self, at: usize, op: &Op<'a>) -> Result<Option<Reply>> {
         self.flush_if_pending(op.key);
-        if self.busy.is_some() {
+        if self.busy {
             return Ok(None);
         }
         let Some(entry) = self.on.store.get_entry(op.key)? else {
@@ -272,8 +278,8 @@ impl<'a, S: Storage> Run<'a, S> {
             }
             Err(error) if 1 < waiting.len() && (error.is_full() || error.is_damage()) => {
                 for waiting in waiting {
-                    if let Some(busy) = self.busy.clone() {
-                        self.reply(waiting.reply, Reply::Error(busy));
+                    if self.busy {
+                        self.reply(waiting.reply, Reply::Busy);
                         continue;
                     }
                     let own = writes.get(waiting.writes.clone()).unwrap_or_default();
@@ -301,11 +307,9 @@ impl<'a, S: Storage> Run<'a, S> {
 
     fn failed(&mut self, waiting: &Waiting, error: &Error) {
         let fault = Fault::from(error);
-        let json = fault.json();
-        if fault.code == "BUSY" {
-            self.busy = Some(json.clone());
-        }
-        self.reply(waiting.reply, Reply::Error(json));
+        self.busy |= fault.code == "BUSY";
+        let reply = if self.busy { Reply::Busy } else { Reply::Error(fault.json()) };
+        self.reply(waiting.reply, reply);
     }
 
     /// Appends what is left, and syncs where somebody asked for it.
@@ -389,5 +393,5 @@ fn found(code: Code, entry: Option<Entry>) -> Reply {
 
 /// The reply of [`Code::Entry`] for one key, in bytes.
 pub(crate) fn entry_reply(entry: Entry) -> std::result::Result<Vec<u8>, &'static str> {
-    frame::encode(&[found(Code::Entry, Some(entry))])
+    frame::encode_one(found(Code::Entry, Some(entry)))
 }

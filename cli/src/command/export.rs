@@ -17,11 +17,16 @@ use super::store::{self, Db};
 /// Write all records to a file or to standard output
 ///
 /// What it writes, `bitcask import ./db FILE` (without --key) reads back: the same keys, values and times of
-/// expiry, whatever their bytes. A file is complete or not there at all.
+/// expiry, whatever their bytes. A file is complete or not there at all. With --store it is one checked stream, made for
+/// backups and for moving whole stores.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 JSON Lines: {\"key\": …, \"value\": …, \"expires_at_ms\": N}. Bytes that are no UTF-8 stand as {\"base64\": \"…\"}; \
 expires_at_ms (milliseconds since 1970) is there if the record expires.
+
+With --store: one stream of bytes, small and fast, that holds a checksum for every part and one for the whole, so that \
+`bitcask import --store` notices any damage, and an end that is missing. It is the store of one moment, whatever is \
+written meanwhile.
 
 CSV and TSV: the columns key, value and expires_at_ms. Fields hold the exact bytes, in quotes where they must be; for \
 programs that want text, add --base64 or --hex, here and at the import.
@@ -29,6 +34,8 @@ programs that want text, add --base64 or --hex, here and at the import.
 Examples:
   bitcask export ./db backup.jsonl
   bitcask export ./db - | gzip > backup.jsonl.gz
+  bitcask export ./db backup.bitcask --store
+  bitcask export ./db --store | ssh host bitcask import ./db - --store
   bitcask export ./db users.csv --prefix user: --key-field name
   bitcask export ./db data.jsonl --values-only    the lines that `import --key FIELD` took in")]
 pub(crate) struct Export {
@@ -49,6 +56,9 @@ pub(crate) struct Export {
     /// Write each value as a line of its own, and nothing else
     #[arg(long, conflicts_with_all = ["format", "key_field", "value_field"])]
     values_only: bool,
+    /// Write one checked stream instead of rows: see below
+    #[arg(long = "store", conflicts_with_all = ["format", "key_field", "value_field", "values_only"])]
+    whole: bool,
     #[command(flatten)]
     bounds: Bounds,
     #[command(flatten)]
@@ -61,6 +71,10 @@ pub(crate) fn run(args: &Export) -> Result<Exit, Failure> {
     let (key, value) = (args.key_field.as_str(), args.value_field.as_str());
     if key == value || [key, value].contains(&EXPIRES_FIELD) {
         return Err(Failure::usage("two fields have one name", "choose other names for them"));
+    }
+    if args.whole && is_standard(&args.file) && Output::is_terminal() {
+        let advice = "give it a file, or a pipe";
+        return Err(Failure::usage("the stream is not for a terminal", advice));
     }
     let count = store::reading(&args.reading, |db| match is_standard(&args.file) {
         true => {
@@ -77,6 +91,9 @@ pub(crate) fn run(args: &Export) -> Result<Exit, Failure> {
 }
 
 fn export(args: &Export, db: &Db, out: &mut dyn Write) -> Result<u64, Failure> {
+    if args.whole {
+        return export_stream(args, db, out);
+    }
     let range = args.bounds.range(args.encoding.key())?;
     let progress = Progress::records("exporting", db.len());
     let mut rows = writer(args, out)?;
@@ -89,6 +106,23 @@ fn export(args: &Export, db: &Db, out: &mut dyn Write) -> Result<u64, Failure> {
     }
     rows.flush()?;
     Ok(count)
+}
+
+fn export_stream(args: &Export, db: &Db, out: &mut dyn Write) -> Result<u64, Failure> {
+    let range = args.bounds.range(args.encoding.key())?;
+    let progress = Progress::records("exporting", db.len());
+    let mut export = db.export(range);
+    while let Some(chunk) = export.next() {
+        match chunk {
+            Err(error) if args.reading.salvage && error.is_damage() => {
+                progress.say(&format!("salvage passes over this: {error}"));
+            }
+            chunk => out.write_all(&chunk?).map_err(Failure::Output)?,
+        }
+        progress.set(export.entries());
+    }
+    out.flush().map_err(Failure::Output)?;
+    Ok(export.entries())
 }
 
 fn writer<'w>(

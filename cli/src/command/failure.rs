@@ -13,7 +13,7 @@ use super::store::Error;
 pub(crate) enum Exit {
     /// Done, or found.
     Done = 0,
-    /// Not found, or the condition of a write did not hold.
+    /// Not found, or the condition of a write did not hold, or what is watched is not complete.
     NotFound = 1,
     /// The command was not understood, or a key or value is not one that can be stored.
     Usage = 2,
@@ -21,7 +21,7 @@ pub(crate) enum Exit {
     Locked = 3,
     /// Input or output failed: a file, a folder, the disk, a line that cannot be imported.
     Io = 4,
-    /// Bytes of the store are damaged or missing.
+    /// Bytes of the store, or of an exported one, are damaged or missing.
     Damaged = 5,
 }
 

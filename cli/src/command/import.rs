@@ -1,9 +1,10 @@
 //! `bitcask import`
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, Write};
+mod stream;
+
+use std::io::{self, BufRead, BufReader, Read};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -13,10 +14,11 @@ use serde::Serialize;
 use super::arguments::{Durability, Writing};
 use super::encoding::EncodingArgs;
 use super::failure::{Exit, Failure};
-use super::input::{is_standard, name};
+use super::input::name;
 use super::output::{Output, counted, say};
 use super::progress::Progress;
 use super::rows::{BadRow, Fields, Format, Row, Rows};
+use super::source::Source;
 use super::store::{self, Batch, Create, Db, WriteOptions};
 
 /// A batch ends with the record that takes it past this, so that memory is bounded whatever the records are.
@@ -26,7 +28,7 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// So many bad rows are shown before an import that refuses them; the rest is counted.
 const BAD_SHOWN_MAX: u64 = 10;
 
-/// Store the records of a JSON Lines, CSV or TSV file
+/// Store the records of a JSON Lines, CSV or TSV file, or of an exported store
 ///
 /// Creates the store if there is none. Without --key the file is one that `bitcask export` wrote. When it exits
 /// with 0 all records are durable, unless --durability none says that this does not matter.
@@ -48,15 +50,21 @@ Records are written in batches, each all or nothing. With --acknowledge each key
 written, under --durability always: synced. The keys are escaped like those of `bitcask scan`. An input that does not \
 end needs --skip-bad; else nothing is written before all of it was checked.
 
+With --store the file is the stream that `bitcask export --store` wrote, which is checked whole before anything is \
+written. A new store is made in a temporary folder beside, and is complete or not there at all. In a store that is there \
+the entries are put over what it holds; other keys stay. Records that have expired meanwhile delete what was there.
+
 Memory: one batch, or the longest row, and the index of the whole store (see --index).
 
-Exit codes: as always; 4 also if --skip-bad left rows out.
+Exit codes: as always; 4 also if --skip-bad left rows out, 5 if a stream is damaged or not whole.
 
 Examples:
   bitcask import ./db data.jsonl --key name
   bitcask import ./db users.csv --key id --value email
   zcat backup.jsonl.gz | bitcask import ./db -
   bitcask import ./db data.jsonl --key id --skip-bad 2> bad.txt
+  bitcask import ./db backup.bitcask --store
+  bitcask import ./db backup.bitcask --store --check
   bitcask import ./db data.jsonl --key id --durability always --acknowledge > stored.txt")]
 pub(crate) struct Import {
     #[command(flatten)]
@@ -79,6 +87,15 @@ pub(crate) struct Import {
     /// Import the good rows where some are bad
     #[arg(long, help_heading = "Rows")]
     skip_bad: bool,
+    /// The file is the checked stream that `bitcask export --store` wrote
+    #[arg(long = "store", conflicts_with_all = [
+        "key", "value", "expires", "format", "skip_bad", "batch", "acknowledge",
+        "hex", "base64", "key_format", "value_format",
+    ])]
+    whole: bool,
+    /// Check the stream from its first byte to its last, and write nothing; STORE is not looked at
+    #[arg(long, requires = "whole")]
+    check: bool,
     /// At most so many records in a batch
     #[arg(long, value_name = "N", default_value = "1000")]
     batch: NonZeroUsize,
@@ -106,14 +123,16 @@ struct Summary {
 }
 
 pub(crate) fn run(args: &Import) -> Result<Exit, Failure> {
+    if args.whole {
+        return stream::run(args);
+    }
     let mut source = Source::open(&args.file)?;
     if !args.skip_bad {
-        source = check(args, source)?;
+        let instead = "import what is good as it comes with --skip-bad";
+        source = source.checked(instead, |progress, reader| check(args, progress, reader))?;
     }
     let progress = Progress::bytes("importing", source.len);
-    let reader =
-        BufReader::with_capacity(1 << 16, Counted { reader: source.reader, progress: &progress });
-    let rows = rows(args, reader)?;
+    let rows = rows(args, BufReader::with_capacity(1 << 16, source.read(&progress)))?;
     let summary = store::writing(&args.writing, Create::IfMissing, |db| {
         let mut importer = Importer::new(args, db, &progress);
         let done = importer.run(rows);
@@ -159,59 +178,9 @@ fn rows<R: BufRead>(args: &Import, reader: R) -> Result<Rows<R>, Failure> {
     Rows::new(args.format.unwrap_or_else(|| Format::of(&args.file)), fields, reader)
 }
 
-/// What is imported from.
-struct Source {
-    /// `None` where nobody knows it: a pipe.
-    len: Option<u64>,
-    reader: Box<dyn Read>,
-    /// The same file, where reading can begin again.
-    file: Option<File>,
-}
-
-impl Source {
-    fn open(path: &Path) -> Result<Source, Failure> {
-        if is_standard(path) {
-            return Ok(Source { len: None, reader: Box::new(io::stdin()), file: None });
-        }
-        let open = || {
-            let file = File::open(path)?;
-            let metadata = file.metadata()?;
-            if metadata.is_dir() {
-                return Err(io::ErrorKind::IsADirectory.into());
-            }
-            Ok(match metadata.is_file() {
-                true => Source::again(file)?,
-                false => Source { len: None, reader: Box::new(file), file: None },
-            })
-        };
-        open().map_err(|e| Failure::file("reading", name(path), &e))
-    }
-
-    /// A file, from its beginning.
-    fn again(mut file: File) -> io::Result<Source> {
-        file.rewind()?;
-        let (len, reader) = (file.metadata()?.len(), Box::new(file.try_clone()?));
-        Ok(Source { len: Some(len), reader, file: Some(file) })
-    }
-}
-
 /// Reads everything once, so that a bad row is known before anything is written.
-fn check(args: &Import, source: Source) -> Result<Source, Failure> {
-    let progress = Progress::bytes("checking", source.len);
-    let spool_failed = |e: io::Error| {
-        Failure::io(
-            format!("keeping standard input in a temporary file failed: {e}"),
-            "set TMPDIR to a folder with room, or import what is good as it comes with --skip-bad",
-        )
-    };
-    let mut again = match source.file {
-        Some(file) => file,
-        None => tempfile::tempfile().map_err(spool_failed)?,
-    };
-    let spool = source.len.is_none().then_some(&mut again);
-    let reader = Spooled { reader: source.reader, spool };
-    let reader = BufReader::with_capacity(1 << 16, Counted { reader, progress: &progress });
-    let mut rows = rows(args, reader)?;
+fn check(args: &Import, progress: &Progress, reader: &mut dyn Read) -> Result<(), Failure> {
+    let mut rows = rows(args, BufReader::with_capacity(1 << 16, reader))?;
     let (mut good, mut bad) = (0u64, 0u64);
     while let Some(row) = rows.next_row().map_err(|e| reading_failed(args, &e))? {
         match row {
@@ -224,7 +193,6 @@ fn check(args: &Import, source: Source) -> Result<Source, Failure> {
             }
         }
     }
-    drop(rows);
     if bad > 0 {
         let all = good.saturating_add(bad);
         return Err(Failure::io(
@@ -232,7 +200,7 @@ fn check(args: &Import, source: Source) -> Result<Source, Failure> {
             "correct them, or import the good ones with --skip-bad",
         ));
     }
-    Source::again(again).map_err(spool_failed)
+    Ok(())
 }
 
 fn bad_row(args: &Import, row: &BadRow) -> String {
@@ -339,37 +307,5 @@ fn not_acknowledged(failure: Failure) -> Failure {
             "import the file again; what is there already is stored once more",
         ),
         failure => failure,
-    }
-}
-
-/// Tells the progress bar how much was read.
-struct Counted<'p, R> {
-    reader: R,
-    progress: &'p Progress,
-}
-
-impl<R: Read> Read for Counted<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self.reader.read(buffer)?;
-        self.progress.add(len as u64);
-        Ok(len)
-    }
-}
-
-/// Keeps what is read in a file, where there is one.
-struct Spooled<'s, R> {
-    reader: R,
-    spool: Option<&'s mut File>,
-}
-
-impl<R: Read> Read for Spooled<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self.reader.read(buffer)?;
-        if let (Some(spool), Some(read)) = (&mut self.spool, buffer.get(..len)) {
-            spool.write_all(read).map_err(|e| {
-                io::Error::new(e.kind(), format!("no room to keep it in a temporary file: {e}"))
-            })?;
-        }
-        Ok(len)
     }
 }

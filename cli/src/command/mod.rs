@@ -19,9 +19,11 @@ mod progress;
 mod put;
 mod rows;
 mod scan;
+mod source;
 mod stats;
 mod store;
 mod verify;
+mod watch;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -34,15 +36,15 @@ use failure::{Exit, Failure};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, or found
-  1  not found, or the condition of a write did not hold
+  1  not found, or the condition of a write did not hold, or what is watched is not complete
   2  usage: the command was not understood, or a key or value is not one that can be stored
   3  locked: another process writes to the store
   4  input or output failed: a file, a folder, the disk, lines that cannot be imported
-  5  damaged: bytes of the store are damaged or missing";
+  5  damaged: bytes of the store, or of an exported one, are damaged or missing";
 
 const MORE: &str = "\
 A STORE is the path of a folder. `put` and `import` create it; the other commands want it to be there. One process at \
-a time writes to a store. Commands that only read (get, scan, export, stats, verify, dump) take no lock: they work \
+a time writes to a store. Commands that only read (get, scan, export, watch, stats, verify, dump) take no lock: they work \
 beside a writer.
 
 A put, delete, import or merge that exits with 0 is durable: closing the store syncs it. Only --durability none \
@@ -74,6 +76,7 @@ enum Command {
     Scan(scan::Scan),
     Import(import::Import),
     Export(export::Export),
+    Watch(watch::Watch),
     Merge(merge::Merge),
     Verify(verify::Verify),
     Stats(stats::Stats),
@@ -105,6 +108,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Scan(scan) => scan::run(scan),
         Command::Import(import) => import::run(import),
         Command::Export(export) => export::run(export),
+        Command::Watch(watch) => watch::run(watch),
         Command::Merge(merge) => merge::run(merge),
         Command::Verify(verify) => verify::run(verify),
         Command::Stats(stats) => stats::run(stats),
@@ -121,6 +125,7 @@ impl Command {
             Command::Scan(scan) => &scan.reading.store,
             Command::Import(import) => &import.writing.store,
             Command::Export(export) => &export.reading.store,
+            Command::Watch(watch) => &watch.store,
             Command::Merge(merge) => &merge.store,
             Command::Verify(verify) => &verify.store,
             Command::Stats(stats) => &stats.reading.store,

@@ -8,8 +8,9 @@ use std::path::Path;
 use bitcask::{Access, Disk, Recovery, RecoveryReport};
 
 pub(crate) use bitcask::{
-    Batch, Conditional, Db, Entry, Error, Go, Index, MergePolicy, Problem, Range, Result,
-    SegmentId, SegmentState, SegmentStats, Stats, VerifyReport, WriteOptions, verify,
+    Batch, ChangeKind, Conditional, Db, Entry, Error, Go, ImportReport, Importer, Index,
+    MergePolicy, Problem, Range, Result, SegmentId, SegmentState, SegmentStats, Stats,
+    VerifyReport, WriteOptions, verify,
 };
 
 use super::arguments::{self, Reading, Writing};

@@ -12,3 +12,5 @@ mod maintenance;
 mod processes;
 mod records;
 mod sandbox;
+mod streams;
+mod watch;

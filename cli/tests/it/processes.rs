@@ -6,14 +6,14 @@ use std::process::{Child, ChildStdin, ChildStdout};
 use crate::sandbox::{Ran, Sandbox};
 
 /// An import that waits for its next line: a writer that holds the lock for as long as it is kept.
-struct Writer {
+pub(crate) struct Writer {
     child: Child,
     lines: ChildStdin,
     acknowledged: BufReader<ChildStdout>,
 }
 
 impl Writer {
-    fn start(s: &Sandbox, options: &str) -> Writer {
+    pub(crate) fn start(s: &Sandbox, options: &str) -> Writer {
         let words = format!("import db - --key k --skip-bad --acknowledge --batch 1 {options}");
         let mut child = s.spawn(words.trim());
         let lines = child.stdin.take().unwrap();
@@ -22,14 +22,14 @@ impl Writer {
     }
 
     /// Returns when the key is acknowledged.
-    fn put(&mut self, key: &str) {
+    pub(crate) fn put(&mut self, key: &str) {
         writeln!(self.lines, "{{\"k\":\"{key}\"}}").unwrap();
         let mut line = String::new();
         self.acknowledged.read_line(&mut line).unwrap();
         assert_eq!(line, format!("{key}\n"));
     }
 
-    fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         drop(self.lines);
         assert!(self.child.wait().unwrap().success());
     }
@@ -59,7 +59,9 @@ fn readers_work_beside_a_writer() {
         writer.put(key);
         s.run(&format!("get db {key}")).ok().prints(format!("{{\"k\":\"{key}\"}}"));
         assert_eq!(s.run("scan db --keys-only").ok().text().lines().count(), i + 1);
-        for words in ["export db", "stats db", "verify db", "dump db"] {
+        for words in
+            ["export db", "export db --store", "watch db", "stats db", "verify db", "dump db"]
+        {
             s.run(words).ok();
         }
     }
@@ -143,7 +145,16 @@ fn a_reader_of_the_output_that_goes_away_is_no_error() {
     let s = Sandbox::new();
     let lines: String = (0..100_000).map(|i| format!("{{\"k\":\"{i:06}\"}}\n")).collect();
     s.run_with("import db - --key k --json", lines.as_bytes()).ok();
-    for words in ["scan db", "scan db --json", "export db", "export db --format csv", "dump db"] {
+    for words in [
+        "scan db",
+        "scan db --json",
+        "export db",
+        "export db --format csv",
+        "export db --store",
+        "watch db",
+        "watch db --follow",
+        "dump db",
+    ] {
         let mut child = s.spawn(words);
         let mut some = [0; 10];
         child.stdout.take().unwrap().read_exact(&mut some).unwrap();
@@ -177,9 +188,10 @@ fn exit_codes_and_examples_are_in_the_help() {
             assert!(text.contains(line), "{words}: {text}");
         }
     }
-    for command in
-        ["get", "put", "delete", "scan", "import", "export", "merge", "verify", "stats", "dump"]
-    {
+    for command in [
+        "get", "put", "delete", "scan", "import", "export", "watch", "merge", "verify", "stats",
+        "dump",
+    ] {
         let help: Ran = s.run(&format!("help {command}")).ok();
         assert!(help.text().contains(&format!("bitcask {command} ./db")), "{command}");
         assert_eq!(s.run(&format!("{command} --help")).ok().out, help.out);

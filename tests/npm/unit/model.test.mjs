@@ -12,7 +12,7 @@ import { open } from 'mini-bitcask';
 import { open as openSync } from 'mini-bitcask/sync';
 
 const SEED = Number(process.env.MINI_BITCASK_SEED ?? 1);
-const LIVES = process.env.MINI_BITCASK_SEED ? 1 : Number(process.env.MINI_BITCASK_LIVES ?? 30);
+const LIVES = process.env.MINI_BITCASK_SEED ? 1 : Number(process.env.MINI_BITCASK_LIVES ?? 8);
 const STEPS = 400;
 const KEYS = 40;
 

@@ -37,15 +37,20 @@ export class Batcher {
             this.#frame.addAll(operations);
             this.#waiting.push({ answers: group ? 1 : operations.length, resolve, reject });
             if (this.#frame.len > FRAME_BYTES_MAX) {
-                void this.#send();
+                this.send();
             } else if (!this.#scheduled) {
                 this.#scheduled = true;
                 queueMicrotask(() => {
                     this.#scheduled = false;
-                    void this.#send();
+                    this.send();
                 });
             }
         });
+    }
+
+    /** Sends what was asked so far, without waiting for the microtask to end. */
+    send(): void {
+        void this.#send();
     }
 
     async #send(): Promise<void> {

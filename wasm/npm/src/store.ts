@@ -256,6 +256,8 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements Store<V,
 
     async close(): Promise<void> {
         this.#whole.state.closed = true;
+        // What was called before is done before.
+        this.base.batcher.send();
         await this.base.connection.close();
     }
 

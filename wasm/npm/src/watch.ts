@@ -5,6 +5,7 @@
 import { abortable } from './abort.js';
 import { type Bounds, inBounds, type Keys } from './codec/ranges.js';
 import type { Connection } from './connection.js';
+import type { BitcaskError } from './errors.js';
 import { FieldReader } from './protocol.js';
 import type { Change, Changed, ValueCodec } from './types.js';
 
@@ -81,9 +82,11 @@ export async function* changes<V, K>(
     signal?.addEventListener('abort', abort, { once: true });
     try {
         signal?.throwIfAborted();
-        let at = since ?? (await connection.call('version'));
+        let at = since ?? writes.version;
+        if (since === undefined) at = (await connection.call('version').catch(nothingAfterClose)) ?? at;
         for (;;) {
-            const part = await abortable(signal, () => pull(connection, at, false));
+            const part = await abortable(signal, () => pull(connection, at, false).catch(nothingAfterClose));
+            if (!part) return;
             if (!part.complete) {
                 // Whoever reads everything from here on has all that this version stands for.
                 at = await connection.call('version');
@@ -100,6 +103,11 @@ export async function* changes<V, K>(
         unlisten();
         signal?.removeEventListener('abort', abort);
     }
+}
+
+/** That a store was closed is how watching it ends. */
+function nothingAfterClose(error: unknown): undefined {
+    if ((error as BitcaskError).code !== 'CLOSED') throw error;
 }
 
 function decoded<V, K>(change: RawChange, keys: Keys<K>, values: ValueCodec<V>): Change<V, K> {

@@ -1,5 +1,5 @@
 /**
- * Values as bytes, as `structuredClone` takes them. `ENCODING.md` has the tables.
+ * Values as bytes, as `structuredClone` takes them. `ENCODING.md` is the authority.
  *
  * A string is its UTF-8 and a `Uint8Array` its bytes behind F9, so that other programs read them. All else is FA, a version,
  * and one item. Objects are numbered in the order in which they begin, and one that comes again is its number.

@@ -1,5 +1,5 @@
 /**
- * Keys as bytes, so that bytes sort as keys do. `ENCODING.md` has the tables.
+ * Keys as bytes, so that bytes sort as keys do. `ENCODING.md` is the authority.
  */
 
 import { BitcaskError } from '../errors.js';
@@ -77,12 +77,11 @@ function writeBytes(out: ByteWriter, bytes: unknown): void {
 function writeNumber(out: ByteWriter, key: number): void {
     if (key !== key) refuseKey('NaN is no key');
     const at = out.take(8);
-    const { view } = out;
     // −0 becomes 0: they are the same key.
-    view.setFloat64(at, key || 0);
-    const high = view.getInt32(at);
-    view.setInt32(at, high < 0 ? ~high : high ^ (1 << 31));
-    if (high < 0) view.setInt32(at + 4, ~view.getInt32(at + 4));
+    out.view.setFloat64(at, key || 0);
+    const flip = key < 0 ? 0xff : 0;
+    for (let index = 0; index < 8; index += 1) out.bytes[at + index]! ^= flip;
+    if (!flip) out.bytes[at]! ^= 0x80;
 }
 
 /** Doubles the zeros (00 becomes 00 FF) in what was written since `start`, and ends it by 00. */
@@ -169,7 +168,7 @@ class ElementReader {
             const mark = bytes[this.at++];
             if (mark === END && depth > 1) break;
             if (mark === TEXT_ELEMENT) keys.push(textOf(this.terminated()));
-            else if (mark === NUMBER_ELEMENT) keys.push(numberAt(bytes, this.at, (this.at += 8)));
+            else if (mark === NUMBER_ELEMENT) keys.push(numberAt(bytes, (this.at += 8) - 8));
             else if (mark === BYTES_ELEMENT) keys.push(this.terminated());
             else if (mark === ARRAY_ELEMENT) keys.push(this.elements(depth + 1));
             else throw TypeError();
@@ -196,14 +195,17 @@ class ElementReader {
     }
 }
 
-/** The number of 8 bytes; a `TypeError` on bytes that no number has. */
-function numberAt(bytes: Uint8Array, from: number, to: number): number {
-    if (to > bytes.length) throw TypeError();
-    const view = new DataView(copyOf(bytes, from, to).buffer);
-    const high = view.getInt32(0);
-    view.setInt32(0, high < 0 ? high ^ (1 << 31) : ~high);
-    if (high >= 0) view.setInt32(4, ~view.getInt32(4));
-    const key = view.getFloat64(0);
+/** Where the bytes of a number are put right, to be read. */
+const number = new DataView(new ArrayBuffer(8));
+
+/** The number of the 8 bytes at `at`; a `TypeError` on bytes that no number has. */
+function numberAt(bytes: Uint8Array, at: number): number {
+    const first = bytes[at]!;
+    const flip = first < 0x80 ? 0xff : 0;
+    if (at + 8 > bytes.length) throw TypeError();
+    for (let index = 1; index < 8; index += 1) number.setUint8(index, bytes[at + index]! ^ flip);
+    number.setUint8(0, first ^ (flip || 0x80));
+    const key = number.getFloat64(0);
     if (key !== key || Object.is(key, -0)) throw TypeError();
     return key;
 }
@@ -217,7 +219,7 @@ function decodeAny(bytes: Uint8Array): Key {
         } else if (first < NUMBER) {
             return textOf(bytes);
         } else if (first === NUMBER) {
-            if (bytes.length === 9) return numberAt(bytes, 1, 9);
+            if (bytes.length === 9) return numberAt(bytes, 1);
         } else if (first === BYTES) {
             return copyOf(bytes, 1);
         } else if (first === ARRAY) {

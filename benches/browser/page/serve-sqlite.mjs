@@ -1,0 +1,4 @@
+import { serve } from './remote.mjs';
+import { openSqlite } from './sqlite.mjs';
+
+serve(openSqlite);

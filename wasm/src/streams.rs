@@ -1,0 +1,264 @@
+//! Values and whole stores in parts.
+
+use bitcask_core::{Batch, Error, ImportReport, Importer, Range, Store, WriteOptions};
+use js_sys::{BigInt, Object, Uint8Array};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::engine::{Answer, Engine, unknown};
+use crate::error::whole;
+use crate::fault::{Fault, set};
+use crate::place::Place;
+
+/// An import that is under way.
+pub(crate) struct Import {
+    importer: Importer,
+    /// Checks only.
+    check: bool,
+    /// For which no segment was ready.
+    stuck: Option<Batch>,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Opens a value for reading in parts, in a snapshot or (0) of now; 0 where there is no such key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::get`]; `INVALID`: there is no such snapshot.
+    #[wasm_bindgen(js_name = valueOpen)]
+    pub fn value_open(&self, key: &[u8], snapshot: u32) -> Result<u32, JsValue> {
+        let store = self.store()?;
+        let mut held = self.held.borrow_mut();
+        let value = match snapshot {
+            0 => store.get(key),
+            id => held.snapshots.get(&id).ok_or_else(|| unknown("snapshot"))?.get(key),
+        };
+        let Some(value) = value.map_err(Fault::from)? else { return Ok(0) };
+        let id = self.next_id();
+        held.values.insert(id, value);
+        Ok(id)
+    }
+
+    /// The length of a value that is open, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID`: there is no such value.
+    #[wasm_bindgen(js_name = valueLen)]
+    pub fn value_len(&self, id: u32) -> Result<f64, JsValue> {
+        let held = self.held.borrow();
+        Ok(held.values.get(&id).ok_or_else(|| unknown("value"))?.len() as f64)
+    }
+
+    /// A part of a value: fewer bytes than asked for where it ends.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID`: there is no such value. `IO`.
+    #[wasm_bindgen(js_name = valueRead)]
+    pub fn value_read(&self, id: u32, offset: f64, len: u32) -> Result<Uint8Array, JsValue> {
+        self.store()?;
+        let held = self.held.borrow();
+        let value = held.values.get(&id).ok_or_else(|| unknown("value"))?;
+        let start = usize::try_from(whole(offset).unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        let rest = value.get(start..).unwrap_or_default();
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        Ok(Uint8Array::from(rest.get(..len).unwrap_or(rest)))
+    }
+
+    /// Closes a value.
+    #[wasm_bindgen(js_name = valueClose)]
+    pub fn value_close(&self, id: u32) {
+        drop(self.held.borrow_mut().values.remove(&id));
+    }
+
+    /// Begins a value that is put together from parts. Nothing is written before it is committed.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED`.
+    #[wasm_bindgen(js_name = valueBegin)]
+    pub fn value_begin(&self) -> Result<u32, JsValue> {
+        self.store()?;
+        let id = self.next_id();
+        self.held.borrow_mut().parts.insert(id, Vec::new());
+        Ok(id)
+    }
+
+    /// Adds a part.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID`: there is no such value. `LIMIT`: it becomes larger than memory.
+    #[wasm_bindgen(js_name = valuePush)]
+    pub fn value_push(&self, id: u32, bytes: &[u8]) -> Result<(), JsValue> {
+        self.store()?;
+        let mut held = self.held.borrow_mut();
+        let value = held.parts.get_mut(&id).ok_or_else(|| unknown("value"))?;
+        value
+            .try_reserve(bytes.len())
+            .map_err(|_| Fault::from(Error::Limit("a value larger than this platform's memory")))?;
+        value.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Writes the value under a key and returns its version. After an error the value is still there, to be tried again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::put`]; `INVALID`: there is no such value.
+    #[wasm_bindgen(js_name = valueCommit)]
+    pub fn value_commit(
+        &self,
+        id: u32,
+        key: &[u8],
+        expires_at_ms: f64,
+        durability: u8,
+    ) -> Result<u64, JsValue> {
+        let mut held = self.held.borrow_mut();
+        let value = held.parts.get(&id).ok_or_else(|| unknown("value"))?;
+        let version = self.written(key, value, expires_at_ms, durability)?;
+        held.parts.remove(&id);
+        Ok(version)
+    }
+
+    /// Gives a value up that was begun.
+    #[wasm_bindgen(js_name = valueAbort)]
+    pub fn value_abort(&self, id: u32) {
+        drop(self.held.borrow_mut().parts.remove(&id));
+    }
+
+    /// Begins an export of the store as it is now or (not 0) as a snapshot shows it.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED`; `INVALID`: there is no such snapshot.
+    #[wasm_bindgen(js_name = exportOpen)]
+    pub fn export_open(&self, snapshot: u32) -> Result<u32, JsValue> {
+        let store = self.store()?;
+        let mut held = self.held.borrow_mut();
+        let export = match snapshot {
+            0 => store.export(Range::all()),
+            id => held.snapshots.get(&id).ok_or_else(|| unknown("snapshot"))?.export(Range::all()),
+        };
+        let id = self.next_id();
+        held.exports.insert(id, export);
+        Ok(id)
+    }
+
+    /// The next bytes of an export; nothing at its end, where it is closed by itself.
+    ///
+    /// # Errors
+    ///
+    /// `DAMAGED`, `IO`: the export is closed, and what came is no whole stream. `INVALID`: there is no such export.
+    #[wasm_bindgen(js_name = exportNext)]
+    pub fn export_next(&self, id: u32) -> Result<Option<Uint8Array>, JsValue> {
+        self.store()?;
+        let mut held = self.held.borrow_mut();
+        let export = held.exports.get_mut(&id).ok_or_else(|| unknown("export"))?;
+        match export.next() {
+            Some(Ok(chunk)) => Ok(Some(Uint8Array::from(&*chunk))),
+            Some(Err(error)) => {
+                held.exports.remove(&id);
+                Err(Fault::from(error).into())
+            }
+            None => {
+                held.exports.remove(&id);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Gives an export up.
+    #[wasm_bindgen(js_name = exportClose)]
+    pub fn export_close(&self, id: u32) {
+        drop(self.held.borrow_mut().exports.remove(&id));
+    }
+
+    /// Begins an import, or a check of a stream that writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED`.
+    #[wasm_bindgen(js_name = importOpen)]
+    pub fn import_open(&self, check: bool) -> Result<u32, JsValue> {
+        self.store()?;
+        let id = self.next_id();
+        let import = Import { importer: Importer::new(), check, stuck: None };
+        self.held.borrow_mut().imports.insert(id, import);
+        Ok(id)
+    }
+
+    /// Takes the next bytes of a stream, and writes the entries that are whole and right.
+    ///
+    /// # Errors
+    ///
+    /// `DAMAGED`: what came is not what was exported; what was right before it is written. `BUSY`: nothing was taken. Else as
+    /// [`Engine::put`]. `INVALID`: there is no such import.
+    #[wasm_bindgen(js_name = importPush)]
+    pub fn import_push(&self, id: u32, bytes: &[u8]) -> Result<(), JsValue> {
+        let store = self.store()?;
+        let mut held = self.held.borrow_mut();
+        let import = held.imports.get_mut(&id).ok_or_else(|| unknown("import"))?;
+        import.write_stuck(&store)?;
+        import.importer.push(bytes);
+        Ok(import.write_ready(&store)?)
+    }
+
+    /// Ends an import, and says what the stream held: `{entries, bytes, version}`.
+    ///
+    /// # Errors
+    ///
+    /// `DAMAGED`: the stream is not whole. `BUSY`: call it again. `INVALID`: there is no such import.
+    #[wasm_bindgen(js_name = importFinish)]
+    pub fn import_finish(&self, id: u32) -> Result<Object, JsValue> {
+        let store = self.store()?;
+        let mut held = self.held.borrow_mut();
+        let import = held.imports.get_mut(&id).ok_or_else(|| unknown("import"))?;
+        import.write_stuck(&store)?;
+        import.write_ready(&store)?;
+        import.write_stuck(&store)?;
+        let Some(import) = held.imports.remove(&id) else { return Err(unknown("import").into()) };
+        Ok(report(&import.importer.finish().map_err(Fault::from)?))
+    }
+
+    /// Gives an import up. What was written stays.
+    #[wasm_bindgen(js_name = importClose)]
+    pub fn import_close(&self, id: u32) {
+        drop(self.held.borrow_mut().imports.remove(&id));
+    }
+}
+
+impl Import {
+    /// Writes what is ready. Where no segment is, the rest waits for the next call.
+    fn write_ready(&mut self, store: &Store<Place>) -> Answer<()> {
+        while self.stuck.is_none() {
+            let Some(batch) = self.importer.next_batch()? else { break };
+            if self.check {
+                continue;
+            }
+            match store.write(&batch, &WriteOptions::default()) {
+                Err(error) if Fault::from(&error).code == "BUSY" => self.stuck = Some(batch),
+                written => drop(written?),
+            }
+        }
+        Ok(())
+    }
+
+    fn write_stuck(&mut self, store: &Store<Place>) -> Answer<()> {
+        if let Some(batch) = &self.stuck {
+            store.write(batch, &WriteOptions::default())?;
+            self.stuck = None;
+        }
+        Ok(())
+    }
+}
+
+fn report(report: &ImportReport) -> Object {
+    let object = Object::new();
+    set(&object, "entries", report.entries as f64);
+    set(&object, "bytes", report.bytes as f64);
+    set(&object, "version", BigInt::from(report.sequence));
+    object
+}
