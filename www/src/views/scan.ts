@@ -33,7 +33,10 @@ class ScanView {
     #to = byId('scan-to', HTMLInputElement);
     #reverse = byId('scan-reverse', HTMLInputElement);
     #rows = byId('scan-rows', HTMLElement);
+    /** What the range holds; it changes by itself. */
     #said = byId('scan-said', HTMLElement);
+    /** What came of deleting; it stays until the next time. */
+    #did = byId('scan-did', HTMLElement);
     #more = byId('scan-more', HTMLButtonElement);
     #clear = byId('scan-clear', HTMLButtonElement);
     #rowsMax = ROWS;
@@ -156,7 +159,7 @@ class ScanView {
         try {
             await this.#session.store?.delete(key);
         } catch (error) {
-            sayError(this.#said, error);
+            sayError(this.#did, error);
         }
         this.#stats.hurry();
     }
@@ -168,10 +171,11 @@ class ScanView {
         try {
             const total = await store.count(bounds);
             if (!(await confirmed(`Delete ${counted(total, 'key')}?`))) return;
+            say(this.#did, 'Deleting…');
             const gone = await store.clear(bounds);
-            say(this.#said, `Deleted ${counted(gone, 'key')}.`);
+            say(this.#did, `Deleted ${counted(gone, 'key')}.`);
         } catch (error) {
-            sayError(this.#said, error);
+            sayError(this.#did, error);
         }
         this.#stats.hurry();
     }
