@@ -39,7 +39,11 @@ export class PageDriver {
         const form = this.card('One key');
         await form.getByLabel('Key').fill(key);
         await form.getByLabel('Value').fill(value);
-        return this.does('one', form.getByRole('button', { name: 'Write' }), new RegExp(`^Wrote "${key}"|^[A-Z_]{2,} `));
+        return this.does(
+            'one',
+            form.getByRole('button', { name: 'Write' }),
+            new RegExp(`^Wrote "${key}"|^[A-Z_]{2,} `),
+        );
     }
 
     /** Reads a key: its value, or `undefined`. */
@@ -54,7 +58,11 @@ export class PageDriver {
     async delete(key) {
         const form = this.card('One key');
         await form.getByLabel('Key').fill(key);
-        return this.does('one', form.getByRole('button', { name: 'Delete' }), new RegExp(`(Deleted|There was no) "${key}"`));
+        return this.does(
+            'one',
+            form.getByRole('button', { name: 'Delete' }),
+            new RegExp(`(Deleted|There was no) "${key}"`),
+        );
     }
 
     /** Types a range, and resolves with the keys that show once the page says that there are so many. */
@@ -79,9 +87,15 @@ export class PageDriver {
     /** Starts the work of a button beside the load; resolves with what the page says when that matches. */
     async load(button, { keys, bytes, until = /keys? in|^[A-Z_]{2,} / } = {}) {
         const form = this.card('Many keys');
-        if (keys !== undefined) await form.getByLabel('Keys').fill(String(keys));
-        if (bytes !== undefined) await form.getByLabel('Bytes of each value').fill(String(bytes));
+        if (keys !== undefined) await this.#type(form.getByLabel('Keys'), keys);
+        if (bytes !== undefined) await this.#type(form.getByLabel('Bytes of each value'), bytes);
         return this.does('load', form.getByRole('button', { name: button }), until);
+    }
+
+    /** In Firefox, Playwright's `fill` leaves in a number field what was there. */
+    async #type(field, number) {
+        await field.press('ControlOrMeta+a');
+        await field.pressSequentially(String(number));
     }
 
     merge() {
