@@ -84,7 +84,7 @@ for (const kind of ['chromium', 'firefox']) {
             );
             assert.match(await page.verify(), /^All is sound/);
             // The page goes on answering while it works: a load without end is stopped by its button.
-            await page.startLoad('Write them', { keys: 5_000_000, bytes: 100 });
+            await page.load('Write them', { keys: 5_000_000, bytes: 100, until: /^Writing/ });
             await page.card('Many keys').getByRole('button', { name: 'Stop' }).click();
             assert.match(await page.said('load', /^Stopped/), /^Stopped: wrote [\d,]+ keys? in/);
         },
@@ -96,7 +96,7 @@ for (const kind of ['chromium', 'firefox']) {
         await page.load('Write them', { keys: 3_000, bytes: 50 });
         const file = await page.download();
         assert.equal(file.name, 'demo.bitcask');
-        await page.deleteAll();
+        assert.match(await page.deleteAll(), /^Deleted 3,001 keys/);
         assert.match(await page.carryIn('demo.bitcask', file.bytes), /^3,001 keys from demo.bitcask/);
         assert.equal(await page.read('kept'), 'as it was');
         assert.match(await page.load('Read and check'), /none is wrong, 0 not there/);
@@ -148,7 +148,13 @@ pageTest('chromium', 'a full disk ends a load with QUOTA and advice; deleting ma
     const page = await PageDriver.open(browser, address);
     await page.tab.limitQuota(30_000_000);
     assert.match(await page.load('Write them', { keys: 1_000_000, bytes: 1_000 }), /^QUOTA .*(delete|space)/i);
-    await page.deleteAll();
-    assert.match(await page.merge(), /^Merged|^There was nothing/);
+    // What deleting frees comes with a merge: a store that is full may need both more than once.
+    for (let round = 0; ; round += 1) {
+        const said = await page.deleteAll();
+        assert.match(await page.merge(), /^Merged|^There was nothing/);
+        if (said.startsWith('Deleted')) break;
+        assert.match(said, /^QUOTA /);
+        assert.ok(round < 10, `still after ten rounds: ${said}`);
+    }
     assert.match(await page.write('again', 'there is room'), /^Wrote/);
 });

@@ -30,6 +30,8 @@ export type HostOptions = Pick<
 export interface Place {
     /** For copies of files that are kept elsewhere: makes what was written last there, before it is acknowledged. */
     commit?(strict: boolean): Promise<void>;
+    /** Opens the files anew as they are elsewhere, without what could not be committed. */
+    reopen?(): Promise<Engine>;
     /** Gives the place back, after the engine gave its files back. */
     release(): void | Promise<void>;
 }
@@ -196,12 +198,30 @@ export class Host implements Connection {
         const version = this.#engine.sequence();
         const wrote = version !== this.#version;
         if (wrote) this.#version = version;
-        if (this.#place.commit) await this.#place.commit(false);
+        if (this.#place.commit) await this.#commit(false);
         if (!wrote) return;
         await this.#engine.prepare();
         this.#listener?.(version);
         this.#syncLater();
         this.#mergeLater(MERGE_PAUSE_MS);
+    }
+
+    /** Nobody is told of what could not be committed: the engine goes back to what is there, snapshots and walks end. */
+    async #commit(strict: boolean): Promise<void> {
+        try {
+            await this.#place.commit?.(strict);
+        } catch (error) {
+            if (this.#place.reopen) {
+                this.#engine.abandon();
+                try {
+                    this.#engine = await this.#place.reopen();
+                    this.#version = this.#engine.sequence();
+                } catch (lost) {
+                    this.abandon(BitcaskError.from(lost));
+                }
+            }
+            throw error;
+        }
     }
 
     #syncLater(): void {
@@ -210,7 +230,7 @@ export class Host implements Connection {
             this.#syncTimer = undefined;
             this.#meanwhile(async () => {
                 this.#engine.sync();
-                await this.#place.commit?.(true);
+                await this.#commit(true);
             });
         }, this.#options.syncInterval ?? 1_000);
         unref(this.#syncTimer);
@@ -227,7 +247,7 @@ export class Host implements Connection {
                     ? (this.#engine.mergeStep(false, MERGE_STEP_BYTES) as MergeStep)
                     : { state: 'idle' };
                 await this.#engine.prepare();
-                await this.#place.commit?.(false);
+                await this.#commit(false);
                 if (sealed > 0 || step.state !== 'idle') this.#mergeLater(0);
             });
         }, pause);
