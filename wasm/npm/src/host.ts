@@ -44,7 +44,7 @@ const CLEAR_STEP_KEYS = 1_000;
 const PART_BYTES = 256 * 1024;
 /** Writes of the feed that one part has at most. */
 const CHANGES = 1_000;
-/** Milliseconds after the last write until space is reclaimed. */
+/** Milliseconds after a write until space is reclaimed. */
 const MERGE_PAUSE_MS = 50;
 
 /** One open engine. */
@@ -238,8 +238,11 @@ export class Host implements Connection {
 
     #mergeLater(pause: number): void {
         if (this.#options.readOnly) return;
+        // One that waits already comes soon: were it put off by every write, a busy store would never be merged.
+        if (this.#mergeTimer !== undefined && pause > 0) return;
         clearTimeout(this.#mergeTimer);
         this.#mergeTimer = setTimeout(() => {
+            this.#mergeTimer = undefined;
             this.#meanwhile(async () => {
                 const sealed = this.#engine.sealPending();
                 const merging = this.#options.autoMerge !== false;
