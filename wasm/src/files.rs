@@ -1,7 +1,6 @@
 //! [`Files`]: files of a folder that JavaScript gives, as the engine's [`Storage`].
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 
@@ -9,7 +8,7 @@ use bitcask_core::{SegmentId, Storage};
 
 use crate::error::{io_error, whole};
 use crate::handle::{self, FolderShape, Handle};
-use crate::segment::{Common, FileSegment, Readers};
+use crate::segment::{Buffer, FileSegment, Readers};
 use crate::slot::{Growth, Slot};
 
 /// A store's folder outside of OPFS: Node's files, memory, or the copy of what IndexedDB holds. The JavaScript side
@@ -19,10 +18,10 @@ pub struct Files {
     folder: FolderShape,
     clock: Option<js_sys::Function>,
     /// Segments that somebody holds: a file is opened once.
-    open: RefCell<BTreeMap<SegmentId, Readers>>,
+    open: RefCell<Vec<(SegmentId, Readers)>>,
     closed: Cell<bool>,
     growth: Growth,
-    common: Common,
+    buffer: Buffer,
 }
 
 impl Files {
@@ -36,21 +35,21 @@ impl Files {
             open: RefCell::default(),
             closed: Cell::new(false),
             growth: Growth::default(),
-            common: Common::default(),
+            buffer: Buffer::default(),
         }
     }
 
     /// How many files are open.
     #[must_use]
     pub fn handles(&self) -> usize {
-        self.open.borrow().values().filter(|readers| !readers.are_gone()).count()
+        self.open.borrow().iter().filter(|(_, readers)| !readers.are_gone()).count()
     }
 
     /// Closes all files; so does dropping it and all its segments. Nothing is flushed. From here on every call on
     /// it and on its segments is an error.
     pub fn close(&self) {
         self.closed.set(true);
-        for readers in std::mem::take(&mut *self.open.borrow_mut()).into_values() {
+        for (_, readers) in std::mem::take(&mut *self.open.borrow_mut()) {
             if let Some(segment) = readers.segment() {
                 segment.close();
             }
@@ -72,8 +71,19 @@ impl Files {
     }
 
     fn hold(&self, id: SegmentId, segment: FileSegment) -> FileSegment {
-        self.open.borrow_mut().insert(id, segment.readers());
+        self.forget(id);
+        self.open.borrow_mut().push((id, segment.readers()));
         segment
+    }
+
+    /// The segment, where somebody holds it.
+    fn held(&self, id: SegmentId) -> Option<FileSegment> {
+        let open = self.open.borrow();
+        open.iter().find(|(held, _)| *held == id)?.1.segment()
+    }
+
+    fn forget(&self, id: SegmentId) {
+        self.open.borrow_mut().retain(|(held, _)| *held != id);
     }
 }
 
@@ -89,23 +99,23 @@ impl Storage for Files {
     fn create(&self, id: SegmentId) -> io::Result<FileSegment> {
         self.check_open()?;
         let slot = self.slot(self.folder.create(number(id)?))?;
-        Ok(self.hold(id, FileSegment::created(slot, Rc::clone(&self.common))))
+        Ok(self.hold(id, FileSegment::created(slot, Rc::clone(&self.buffer))))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<FileSegment> {
         self.check_open()?;
-        if let Some(segment) = self.open.borrow().get(&id).and_then(Readers::segment) {
+        if let Some(segment) = self.held(id) {
             return Ok(segment);
         }
         let slot = self.slot(self.folder.open(number(id)?))?;
-        Ok(self.hold(id, FileSegment::found(slot, Rc::clone(&self.common))))
+        Ok(self.hold(id, FileSegment::found(slot, Rc::clone(&self.buffer))))
     }
 
     fn remove(&self, id: SegmentId) -> io::Result<()> {
         self.check_open()?;
         self.folder.remove(number(id)?).map_err(|thrown| io_error(&thrown))?;
         // Who holds it reads on.
-        self.open.borrow_mut().remove(&id);
+        self.forget(id);
         Ok(())
     }
 

@@ -59,7 +59,6 @@
 
 #![forbid(unsafe_code)]
 
-mod blocks;
 mod bytes;
 mod engine;
 mod error;
@@ -69,6 +68,7 @@ mod files;
 mod folder;
 mod frame;
 mod handle;
+mod held;
 mod opfs;
 mod place;
 mod ranges;

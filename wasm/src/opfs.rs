@@ -10,7 +10,7 @@ use bitcask_core::{SegmentId, Storage, segment_id_of};
 use crate::error::OpenError;
 use crate::folder::Folder;
 use crate::handle;
-use crate::segment::{Common, FileSegment, Readers};
+use crate::segment::{Buffer, FileSegment, Readers};
 use crate::slot::{HEADER_LEN, Slot};
 
 /// Slots of a new store: two segments of its beginning, an output and a few to spare.
@@ -35,7 +35,7 @@ const SLOTS_FOR_MERGE: usize = 1;
 pub struct Opfs {
     folder: Folder,
     pool: RefCell<Pool>,
-    common: Common,
+    buffer: Buffer,
 }
 
 #[derive(Debug, Default)]
@@ -99,10 +99,10 @@ impl Opfs {
         numbers.sort_unstable();
         let others = folder.open_slots(&numbers).await?;
 
-        let common = Common::default();
+        let buffer = Buffer::default();
         let slots = std::iter::once(0).chain(numbers).zip(first.into_iter().chain(others));
-        let pool = Pool::of(slots, &common)?;
-        let opfs = Opfs { folder, pool: RefCell::new(pool), common };
+        let pool = Pool::of(slots, &buffer)?;
+        let opfs = Opfs { folder, pool: RefCell::new(pool), buffer };
         opfs.prepare().await?;
         Ok(opfs)
     }
@@ -181,7 +181,7 @@ impl Drop for Opfs {
 
 impl Pool {
     /// Reads what the slots hold.
-    fn of(slots: impl Iterator<Item = (u32, Slot)>, common: &Common) -> io::Result<Pool> {
+    fn of(slots: impl Iterator<Item = (u32, Slot)>, buffer: &Buffer) -> io::Result<Pool> {
         let mut pool = Pool::default();
         let mut used = BTreeSet::new();
         let mut unreadable = Vec::new();
@@ -189,7 +189,7 @@ impl Pool {
         for place in &mut pool.places {
             let header = place.slot.header()?;
             match segment_id_of(&header) {
-                Some(id) if used.insert(id) => place.hold_found(id, common),
+                Some(id) if used.insert(id) => place.hold_found(id, buffer),
                 None if header == [0; HEADER_LEN] => place.slot.lengthen(),
                 _ => unreadable.push(place),
             }
@@ -200,7 +200,7 @@ impl Pool {
             while !used.insert(SegmentId(id)) {
                 id = id.wrapping_add(1);
             }
-            place.hold_found(SegmentId(id), common);
+            place.hold_found(SegmentId(id), buffer);
         }
         Ok(pool)
     }
@@ -245,8 +245,8 @@ impl Place {
         }
     }
 
-    fn hold_found(&mut self, id: SegmentId, common: &Common) {
-        let segment = FileSegment::found(Rc::clone(&self.slot), Rc::clone(common));
+    fn hold_found(&mut self, id: SegmentId, buffer: &Buffer) {
+        let segment = FileSegment::found(Rc::clone(&self.slot), Rc::clone(buffer));
         self.content = Content::Segment(id, segment);
     }
 }
@@ -277,7 +277,7 @@ impl Storage for Opfs {
         let place = place.ok_or_else(|| no_free_slot(slots))?;
         // Stale bytes stand behind the header's zeros where a removal was cut short by a crash.
         place.slot.cut()?;
-        let segment = FileSegment::created(Rc::clone(&place.slot), Rc::clone(&self.common));
+        let segment = FileSegment::created(Rc::clone(&place.slot), Rc::clone(&self.buffer));
         place.content = Content::Segment(id, segment.clone());
         Ok(segment)
     }

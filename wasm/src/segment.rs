@@ -6,7 +6,6 @@ use std::rc::{Rc, Weak};
 
 use bitcask_core::{Bytes, Segment};
 
-use crate::blocks::{Blocks, READ_LEN_MAX};
 use crate::slot::{HEADER_LEN, Slot};
 
 /// A buffer that grew beyond this for one large append is given back after it.
@@ -28,21 +27,11 @@ struct Shared {
     written: Cell<bool>,
     /// After a removal: the header that it overwrote, for those who still read.
     removed: RefCell<Option<[u8; HEADER_LEN]>>,
-    /// Its number among the blocks.
-    number: u64,
-    common: Common,
+    buffer: Buffer,
 }
 
-/// What all segments of a storage share.
-pub(crate) type Common = Rc<Memory>;
-
-/// Memory that is used by one call after another.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    /// Where the parts of an append are put together: there is one appender.
-    buffer: RefCell<Vec<u8>>,
-    blocks: RefCell<Blocks>,
-}
+/// Where the parts of an append are put together, shared by all segments: there is one appender.
+pub(crate) type Buffer = Rc<RefCell<Vec<u8>>>;
 
 /// Tells whether somebody still holds a segment.
 #[derive(Debug)]
@@ -61,20 +50,19 @@ impl Readers {
 
 impl FileSegment {
     /// A segment that is in the slot.
-    pub(crate) fn found(slot: Rc<Slot>, common: Common) -> FileSegment {
+    pub(crate) fn found(slot: Rc<Slot>, buffer: Buffer) -> FileSegment {
         let len = slot.size();
-        FileSegment::new(slot, len, true, common)
+        FileSegment::new(slot, len, true, buffer)
     }
 
     /// A new segment, in a slot that was cut.
-    pub(crate) fn created(slot: Rc<Slot>, common: Common) -> FileSegment {
-        FileSegment::new(slot, 0, false, common)
+    pub(crate) fn created(slot: Rc<Slot>, buffer: Buffer) -> FileSegment {
+        FileSegment::new(slot, 0, false, buffer)
     }
 
-    fn new(slot: Rc<Slot>, len: u64, written: bool, common: Common) -> FileSegment {
+    fn new(slot: Rc<Slot>, len: u64, written: bool, buffer: Buffer) -> FileSegment {
         let (len, written, removed) = (Cell::new(len), Cell::new(written), RefCell::new(None));
-        let number = common.blocks.borrow_mut().segment();
-        FileSegment { shared: Rc::new(Shared { slot, len, written, removed, number, common }) }
+        FileSegment { shared: Rc::new(Shared { slot, len, written, removed, buffer }) }
     }
 
     /// Who else has this segment.
@@ -85,7 +73,6 @@ impl FileSegment {
     /// Closes the file. From here on every call that needs it is an error.
     pub(crate) fn close(&self) {
         self.shared.slot.close();
-        self.shared.forget();
     }
 
     /// Makes the slot one without a segment, durably. It may be reused when the readers are gone.
@@ -102,16 +89,8 @@ impl FileSegment {
     }
 }
 
-impl Shared {
-    /// Forgets what was read of it.
-    fn forget(&self) {
-        self.common.blocks.borrow_mut().forget(self.number);
-    }
-}
-
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.forget();
         if self.removed.get_mut().is_some() {
             // For the quota's sake. If it fails, or a crash loses it, the next user of the slot cuts it.
             let _ = self.slot.cut();
@@ -131,17 +110,11 @@ impl Segment for FileSegment {
         if len == 0 {
             return Ok(Bytes::new());
         }
-        let shared = &self.shared;
-        if len <= READ_LEN_MAX && shared.removed.borrow().is_none() {
-            let mut blocks = shared.common.blocks.borrow_mut();
-            let read = |offset, bytes: &mut [u8]| shared.slot.read(offset, bytes);
-            return blocks.read(shared.number, offset, len, self.len(), read);
-        }
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
         bytes.resize(len, 0);
-        shared.slot.read(offset, &mut bytes)?;
-        if let Some(header) = *shared.removed.borrow() {
+        self.shared.slot.read(offset, &mut bytes)?;
+        if let Some(header) = *self.shared.removed.borrow() {
             overlay(&header, offset, &mut bytes);
         }
         Ok(bytes.into())
@@ -156,7 +129,7 @@ impl Segment for FileSegment {
                 part.len()
             }
             parts => {
-                let mut buffer = shared.common.buffer.borrow_mut();
+                let mut buffer = shared.buffer.borrow_mut();
                 gather(&mut buffer, parts)?;
                 let written = shared.slot.write(shared.len.get(), &buffer);
                 let added = buffer.len();
@@ -184,7 +157,6 @@ impl Segment for FileSegment {
         if shared.written.get() && len < shared.slot.size() {
             shared.slot.resize(len)?;
         }
-        shared.forget();
         shared.len.set(len);
         Ok(())
     }

@@ -224,8 +224,9 @@ export class Host implements Connection {
         }
     }
 
+    /** Also in a store that asks for no durability: one of its writes may have. */
     #syncLater(): void {
-        if (this.#syncTimer !== undefined || this.#options.durability === 'none') return;
+        if (this.#syncTimer !== undefined) return;
         this.#syncTimer = setTimeout(() => {
             this.#syncTimer = undefined;
             this.#meanwhile(async () => {
