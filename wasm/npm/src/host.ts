@@ -44,8 +44,8 @@ const CLEAR_STEP_KEYS = 1_000;
 const PART_BYTES = 256 * 1024;
 /** Writes of the feed that one part has at most. */
 const CHANGES = 1_000;
-/** Milliseconds after the last write until space is reclaimed. */
-const MERGE_PAUSE_MS = 50;
+/** Milliseconds after a write until files for the next ones are opened, segments are sealed and space is reclaimed. */
+const TIDY_PAUSE_MS = 50;
 
 /** One open engine. */
 export class Host implements Connection {
@@ -58,7 +58,7 @@ export class Host implements Connection {
     #version: bigint;
     #listener: ((version: bigint) => void) | undefined;
     #syncTimer: ReturnType<typeof setTimeout> | undefined;
-    #mergeTimer: ReturnType<typeof setTimeout> | undefined;
+    #tidyTimer: ReturnType<typeof setTimeout> | undefined;
     /** What runs one after another: whatever waits in the middle. */
     #turn: Promise<unknown> = Promise.resolve();
     /** A failure of work that nobody waited for: the next call is told. */
@@ -122,6 +122,7 @@ export class Host implements Connection {
         this.#meanwhile(async () => {
             this.#tidying = false;
             await this.#afterWrites();
+            await this.#engine.prepare();
         });
     }
 
@@ -160,7 +161,7 @@ export class Host implements Connection {
     async #finish(error: Error | undefined): Promise<void> {
         this.#state = 'closed';
         clearTimeout(this.#syncTimer);
-        clearTimeout(this.#mergeTimer);
+        clearTimeout(this.#tidyTimer);
         await this.#place.release();
         this.#end(error);
     }
@@ -200,10 +201,9 @@ export class Host implements Connection {
         if (wrote) this.#version = version;
         if (this.#place.commit) await this.#commit(false);
         if (!wrote) return;
-        await this.#engine.prepare();
         this.#listener?.(version);
         this.#syncLater();
-        this.#mergeLater(MERGE_PAUSE_MS);
+        this.#tidyLater(TIDY_PAUSE_MS);
     }
 
     /** Nobody is told of what could not be committed: the engine goes back to what is there, snapshots and walks end. */
@@ -224,8 +224,9 @@ export class Host implements Connection {
         }
     }
 
+    /** Also in a store that asks for no durability: one of its writes may have. */
     #syncLater(): void {
-        if (this.#syncTimer !== undefined || this.#options.durability === 'none') return;
+        if (this.#syncTimer !== undefined) return;
         this.#syncTimer = setTimeout(() => {
             this.#syncTimer = undefined;
             this.#meanwhile(async () => {
@@ -236,10 +237,11 @@ export class Host implements Connection {
         unref(this.#syncTimer);
     }
 
-    #mergeLater(pause: number): void {
-        if (this.#options.readOnly) return;
-        clearTimeout(this.#mergeTimer);
-        this.#mergeTimer = setTimeout(() => {
+    /** Not at once, so that nobody waits for it, and also while writes go on without a pause. */
+    #tidyLater(pause: number): void {
+        if (this.#tidyTimer !== undefined || this.#options.readOnly) return;
+        this.#tidyTimer = setTimeout(() => {
+            this.#tidyTimer = undefined;
             this.#meanwhile(async () => {
                 const sealed = this.#engine.sealPending();
                 const merging = this.#options.autoMerge !== false;
@@ -248,10 +250,10 @@ export class Host implements Connection {
                     : { state: 'idle' };
                 await this.#engine.prepare();
                 await this.#commit(false);
-                if (sealed > 0 || step.state !== 'idle') this.#mergeLater(0);
+                if (sealed > 0 || step.state !== 'idle') this.#tidyLater(0);
             });
         }, pause);
-        unref(this.#mergeTimer);
+        unref(this.#tidyTimer);
     }
 
     /** Work that nobody waits for. That there is no room for it is no failure: it is tried again after the next write. */
@@ -277,7 +279,7 @@ export class Host implements Connection {
         },
         snapshotClose: (id) => {
             this.#engine.snapshotClose(id);
-            this.#mergeLater(MERGE_PAUSE_MS);
+            this.#tidyLater(TIDY_PAUSE_MS);
         },
         version: () => this.#engine.sequence(),
         changes: (since, keysOnly) => this.#engine.changes(since, keysOnly, CHANGES, PART_BYTES),
