@@ -1,15 +1,20 @@
 #!/usr/bin/env node
 /**
- * Where the time of one workload goes, in Chromium, in the page and in the worker: `node profile.mjs WORKLOAD [STORE]`.
+ * Where the time of one workload goes, in Chromium, in the page and in the worker: `node profile.mjs WORKLOAD [STORE]`, or
+ * `node profile.mjs worker WORKLOAD [STORE]` for the synchronous API.
  * Needs what `make bench-browser` installed and built. For names of functions in the engine, build it with them.
  */
 import { launch } from '../../tests/npm/harness/browser.mjs';
+import { boost } from './boost.mjs';
 import { KEYS } from './page/workloads.mjs';
-import { WORKLOADS } from './settings.mjs';
+import { WORKER_WORKLOADS, WORKLOADS } from './settings.mjs';
 import { serveSite } from './site.mjs';
 
-const [, , workload = 'set', id = 'ours'] = process.argv;
-const { count } = WORKLOADS.find((known) => known.id === workload);
+const words = process.argv.slice(2);
+const inWorker = words[0] === 'worker';
+if (inWorker) words.shift();
+const [workload = 'set', id = 'ours'] = words;
+const { count } = (inWorker ? WORKER_WORKLOADS : WORKLOADS).find((known) => known.id === workload);
 const CATEGORIES = ['disabled-by-default-v8.cpu_profiler', 'v8.execute', '__metadata'];
 const MEASURED_MS = 3_000;
 const LINES = 25;
@@ -18,8 +23,8 @@ const site = await serveSite();
 const browser = await launch('chromium');
 try {
     const page = await browser.open(site.url());
-    await page.run((order) => bench.open(order), { id });
-    await page.run((order) => bench.measure(order), { id, workload: 'setMany', count: KEYS });
+    const measure = inWorker ? await workerMeasure(page) : await pageMeasure(page);
+    boost(browser.profile);
     const session = await page.devtools();
     const events = [];
     session.on('Tracing.dataCollected', ({ value }) => events.push(...value));
@@ -27,7 +32,7 @@ try {
     await session.send('Tracing.start', { categories: CATEGORIES.join(','), transferMode: 'ReportEvents' });
     const samples = [];
     for (let took = 0; took < MEASURED_MS; took += (samples.at(-1) * count) / 1_000) {
-        samples.push(await page.run((order) => bench.measure(order), { id, workload, count }));
+        samples.push(await measure());
     }
     await session.send('Tracing.end');
     await complete;
@@ -36,6 +41,18 @@ try {
 } finally {
     await browser.close();
     await site.close();
+}
+
+async function pageMeasure(page) {
+    await page.run((order) => bench.open(order), { id });
+    await page.run((order) => bench.measure(order), { id, workload: 'setMany', count: KEYS });
+    return () => page.run((order) => bench.measure(order), { id, workload, count });
+}
+
+async function workerMeasure(page) {
+    const call = (method, argument) => page.run((order) => bench.inWorker(order), { method, argument });
+    await call('open', `^${id}$`);
+    return async () => (await call('measure', { workload, count, rounds: 1, turn: 0 }))[id][0];
 }
 
 /** Microseconds by function, for each thread that has a profile. */

@@ -6,10 +6,12 @@ import { HERE, PROJECT } from './settings.mjs';
 
 const PACKAGE = join(PROJECT, 'tests/npm/node_modules/mini-bitcask/dist');
 
+const ENTRIES = ['page', 'worker', 'serve-bare-log', 'serve-sqlite', 'serve-opfs-btree'];
+
 /** Serves until `close`. */
 export async function serveSite() {
     const { outputFiles } = await build({
-        entryPoints: ['page', 'worker', 'serve-sqlite', 'serve-opfs-btree'].map((name) => join(HERE, 'page', `${name}.mjs`)),
+        entryPoints: ENTRIES.map((name) => join(HERE, 'page', `${name}.mjs`)),
         bundle: true,
         define: { global: 'globalThis' },
         format: 'esm',

@@ -68,6 +68,7 @@ mod files;
 mod folder;
 mod frame;
 mod handle;
+mod held;
 mod opfs;
 mod place;
 mod ranges;

@@ -1,14 +1,14 @@
 //! Runs the ops of a frame on a store: writes that follow one another become one append, and one sync serves all.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ops::Range;
 
-use bitcask_core::{
-    Batch, Bytes, Durability, Entry, Error, Result, Snapshot, Storage, Store, WriteOptions,
-};
+use bitcask_core::{Batch, Bytes, Durability, Entry, Error, Result, Store, WriteOptions};
 
 use crate::fault::Fault;
 use crate::frame::{self, Code, Op, Reply};
+use crate::held::Held;
+use crate::place::Place;
 
 /// Writes that wait are appended when they come to this many bytes, so that a large frame takes bounded memory.
 const PENDING_BYTES_MAX: usize = 1 << 20;
@@ -17,9 +17,9 @@ const PENDING_BYTES_MAX: usize = 1 << 20;
 const ALWAYS: u8 = 3;
 
 /// What a frame is run on.
-pub(crate) struct On<'a, S: Storage> {
-    pub(crate) store: &'a Store<S>,
-    pub(crate) snapshots: &'a BTreeMap<u32, Snapshot<S>>,
+pub(crate) struct On<'a> {
+    pub(crate) store: &'a Store<Place>,
+    pub(crate) held: &'a Held,
     /// Whether a write that does not say it itself is acknowledged after a sync.
     pub(crate) always: bool,
 }
@@ -30,7 +30,7 @@ pub(crate) struct On<'a, S: Storage> {
 /// # Errors
 ///
 /// Where the frame makes no sense; then nothing was done.
-pub(crate) fn run<S: Storage>(on: &On<'_, S>, frame: &[u8]) -> std::result::Result<Vec<u8>, Fault> {
+pub(crate) fn run(on: &On<'_>, frame: &[u8]) -> std::result::Result<Vec<u8>, Fault> {
     let ops = frame::decode(frame).map_err(Fault::invalid)?;
     let mut run = Run {
         on,
@@ -55,8 +55,8 @@ pub(crate) fn run<S: Storage>(on: &On<'_, S>, frame: &[u8]) -> std::result::Resu
     frame::encode(lens.iter().take(done).sum(), &replies).map_err(Fault::invalid)
 }
 
-struct Run<'a, S: Storage> {
-    on: &'a On<'a, S>,
+struct Run<'a> {
+    on: &'a On<'a>,
     replies: Vec<Reply>,
     pending: Pending<'a>,
     /// The replies that wait for the sync at the end.
@@ -72,7 +72,7 @@ struct Pending<'a> {
     waiting: Vec<Waiting>,
     bytes: usize,
     /// Whether a key will be there, for the first `indexed` writes: made only when somebody asks.
-    keys: BTreeMap<&'a [u8], bool>,
+    keys: HashMap<&'a [u8], bool>,
     indexed: usize,
 }
 
@@ -104,7 +104,7 @@ enum Says {
     True,
 }
 
-impl<'a, S: Storage> Run<'a, S> {
+impl<'a> Run<'a> {
     /// One op, or one group.
     fn one(&mut self, group: &[Op<'a>]) {
         let at = self.replies.len();
@@ -154,9 +154,9 @@ impl<'a, S: Storage> Run<'a, S> {
                 code => Ok(found(code, store.get_entry(op.key)?)),
             };
         };
-        match self.on.snapshots.get(&id) {
-            Some(snapshot) => Ok(found(op.code, snapshot.get_entry(op.key)?)),
-            None => Ok(Reply::Error(Fault::invalid("there is no snapshot of this id").json())),
+        match self.on.held.snapshot(id) {
+            Ok(snapshot) => Ok(found(op.code, snapshot.get_entry(op.key)?)),
+            Err(fault) => Ok(Reply::Error(fault.json())),
         }
     }
 
@@ -346,7 +346,7 @@ impl<'a> Pending<'a> {
 }
 
 /// Appends the writes, all or nothing; returns the number of the last record. Not synced.
-fn append<S: Storage>(store: &Store<S>, writes: &[Write<'_>]) -> Result<Option<u64>> {
+fn append(store: &Store<Place>, writes: &[Write<'_>]) -> Result<Option<u64>> {
     let mut options = WriteOptions::durability(Durability::None);
     if let [Write { key, value, expires_at_ms }] = writes
         && let Some(value) = value.bytes()

@@ -1,7 +1,7 @@
 /** A store that works in a worker, since its files do: a message for every call, as an app would write it. */
 
 /** Starts the worker and opens the store. */
-export async function remote(script, name) {
+export async function remote(script, name, methods = ['set', 'setMany', 'get', 'getMany', 'scan', 'delete']) {
     const worker = new Worker(script, { type: 'module' });
     const waiting = new Map();
     let lastId = 0;
@@ -23,7 +23,6 @@ export async function remote(script, name) {
                 worker.postMessage({ id, method, args });
             });
     await call('open')(name);
-    const methods = ['set', 'setMany', 'get', 'getMany', 'scan', 'delete'];
     return {
         ...Object.fromEntries(methods.map((method) => [method, call(method)])),
         async close() {

@@ -10,7 +10,7 @@ import { open } from 'mini-bitcask';
 import { indexedDbStore } from './indexeddb.mjs';
 import { remote } from './remote.mjs';
 
-/** `kind`: ours, raw (what a browser has), library (from npm, ready for use), crate (for Rust, by a wrapper of ours). */
+/** `kind`: ours, ceiling (no store to be used: what the messages and the file cost), raw (what a browser has), library (from npm, ready for use), crate (for Rust, by a wrapper of ours). */
 export const STORES = {
     ours: {
         name: 'mini-bitcask',
@@ -23,6 +23,12 @@ export const STORES = {
         kind: 'ours',
         durability: 'after sync (`always`)',
         open: (name) => ours(name, { durability: 'always' }),
+    },
+    bareLog: {
+        name: 'bare append in a worker',
+        kind: 'ceiling',
+        durability: 'after write (no checksums, no recovery)',
+        open: (name) => remote('/serve-bare-log.js', name, ['set', 'get']),
     },
     indexedDb: {
         name: 'raw IndexedDB, relaxed',

@@ -10,8 +10,8 @@ const COLUMNS = 2;
 const MARGIN = 16;
 
 const STYLE = `text{font:12px system-ui,sans-serif;fill:#24292f}.title{font-weight:600}.figure{fill:#57606a}
-.ours{fill:#0969da}.library{fill:#b8c0c9}.crate{fill:#d8dde3}.raw{fill:#d8dde3}
-@media(prefers-color-scheme:dark){text{fill:#e6edf3}.figure{fill:#9198a1}.ours{fill:#4493f8}.library{fill:#59626c}.crate,.raw{fill:#3d444d}}`;
+.ours{fill:#0969da}.library{fill:#b8c0c9}.crate,.raw,.ceiling{fill:#d8dde3}
+@media(prefers-color-scheme:dark){text{fill:#e6edf3}.figure{fill:#9198a1}.ours{fill:#4493f8}.library{fill:#59626c}.crate,.raw,.ceiling{fill:#3d444d}}`;
 
 /** The chart. `browser` is as it was measured. */
 export function chart(title, { stores, page }, workloads) {

@@ -224,14 +224,21 @@ test('a commit that fails loses nothing, and says why', async () => {
     const watch = onTransactions((begun) => failing(begun, new DOMException('full', 'QuotaExceededError')));
     const failure = { name: 'BitcaskError', code: 'QUOTA' };
     await assert.rejects(folder.commit({ strict: true }), failure);
-    await assert.rejects(folder.commit({ strict: false }), failure);
+    await assert.rejects(folder.commit({ strict: true }), failure);
     assert.ok(folder.dirty);
+    const { length } = watch.seen;
+    await folder.commit({ strict: false });
+    assert.equal(watch.seen.length, length, 'nothing new: it was told already');
+    handle.write(Uint8Array.of(3), { at: 0 });
+    handle.write(Uint8Array.of(2), { at: 0 });
+    await assert.rejects(folder.commit({ strict: false }), failure);
+    assert.equal(watch.seen.at(-1).durability, 'strict', 'as what failed was to be');
     watch.end();
     const other = await openIndexedDb(name);
     assert.deepEqual(other.list(), [1, 2], 'nothing of it was written');
     other.close();
     // The opener took the right to write with it, so that this one is told.
-    await assert.rejects(folder.commit({ strict: false }), { code: 'LOCKED' });
+    await assert.rejects(folder.commit({ strict: true }), { code: 'LOCKED' });
     folder.close();
     const again = await openIndexedDb(name);
     for (const id of again.list()) again.remove(id);

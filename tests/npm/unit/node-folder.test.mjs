@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { once } from 'node:events';
 import { after, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { COMMAND } from './command.mjs';
 import { destroyNode, openNode } from '../../../wasm/npm/dist-test/folder/node.js';
 
 const ROOT = mkdtempSync(join(tmpdir(), 'mini-bitcask-unit-'));
@@ -26,13 +26,6 @@ let number = 0;
 const fresh = () => join(ROOT, `store-${(number += 1)}`);
 const options = { program: 'a test' };
 
-/** The real command, if somebody has built it: `BITCASK`, or what cargo makes. */
-const COMMAND = [
-    process.env.BITCASK,
-    ...['debug', 'release'].map((profile) =>
-        fileURLToPath(new URL(`../../../target/${profile}/bitcask`, import.meta.url)),
-    ),
-].find((path) => path && existsSync(path));
 const withCommand = {
     skip: COMMAND ? false : 'the command is not built: cargo build --package bitcask-cli',
     timeout: 60_000,

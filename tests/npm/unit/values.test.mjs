@@ -318,7 +318,7 @@ test('any bytes are a value, or refused, at once and in little memory', () => {
             counts.refused += 1;
         }
     };
-    forSeeds(20_000, (source) => {
+    forSeeds(5_000, (source) => {
         const { bytes, below, pick } = source;
         // From nothing, and from values with a few bytes changed, cut or added.
         const random = bytes(below(40) + 2);
@@ -333,7 +333,7 @@ test('any bytes are a value, or refused, at once and in little memory', () => {
         attempt(changed);
         attempt(sound.subarray(0, below(sound.length)));
     });
-    assert.ok(counts.values > 1000 && counts.refused > 1000, JSON.stringify(counts));
+    assert.ok(counts.values > 500 && counts.refused > 500, JSON.stringify(counts));
     for (const bomb of [
         '0cffffffff0f',
         '0dffffffff0f00',

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bitcask::{AutoMerge, Db, Index, MergePolicy, Range};
+use bitcask::{AutoMerge, Bytes, ChangeKind, Db, Index, MergePolicy, Range};
 use tempfile::tempdir;
 
 use crate::child::{Actor, Role, say, wait_for_parent};
@@ -41,6 +41,41 @@ fn never_rest(folder: &Path) {
     say(&format!("{count} writes, {} merges", stats.merges));
 }
 
+/// A copy that is kept by the change feed, through one reader after another.
+#[derive(Default)]
+struct Follower {
+    copy: BTreeMap<Bytes, (Bytes, u64)>,
+    since: u64,
+    complete: u64,
+    anew: u64,
+}
+
+impl Follower {
+    fn pull(&mut self, reader: &Db, round: u64) {
+        let entries = reader.scan(Range::all()).map(Result::unwrap);
+        let there: BTreeMap<_, _> = entries.map(|e| (e.key, (e.value, e.version))).collect();
+        let mut feed = reader.changes(self.since).unwrap();
+        for change in feed.by_ref() {
+            let change = change.unwrap_or_else(|error| panic!("round {round}: {error}"));
+            match change.kind {
+                ChangeKind::Delete => drop(self.copy.remove(&change.key)),
+                ChangeKind::Put { value, .. } => {
+                    let item = (value.unwrap(), change.sequence);
+                    drop(self.copy.insert(change.key, item));
+                }
+            }
+        }
+        self.since = feed.until();
+        if feed.is_complete() {
+            self.complete += 1;
+            assert!(self.copy == there, "round {round}: the copy is another store");
+        } else {
+            self.anew += 1;
+            self.copy = there;
+        }
+    }
+}
+
 fn hold_a_db(folder: &Path) {
     let db = Db::options().program("bitcask import").open(folder).unwrap();
     db.put(b"by", b"the child").unwrap();
@@ -69,6 +104,7 @@ fn a_reader_beside_a_writer_that_rolls_and_merges_never_meets_damage() {
     let mut writer = Actor::start("never rest", folder.path());
     assert_eq!(writer.hear(), "all keys are there");
     let mut seen: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+    let mut follower = Follower::default();
     for round in 0..300 {
         let index = if round % 2 == 0 { Index::Hash } else { Index::Ordered };
         let reader = Db::options().read_only(true).index(index).open(folder.path());
@@ -89,7 +125,11 @@ fn a_reader_beside_a_writer_that_rolls_and_merges_never_meets_damage() {
             assert_eq!(of(key), of(KEYS + key), "round {round}: half of a batch");
         }
         seen = counts;
+        follower.pull(&reader, round);
     }
+    let Follower { complete, anew, .. } = follower;
+    println!("{complete} complete feeds, {anew} times anew");
+    assert!(0 < complete, "a merge was always faster: {anew}");
     writer.let_go();
     println!("{}", writer.hear());
     assert!(writer.finish().success());

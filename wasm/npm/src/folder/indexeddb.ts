@@ -10,9 +10,9 @@ import { ALL_STORES, answer, CHUNKS, completed, isLost, openDatabase, OWNER, SEG
 const chunksFrom = (id: number, index: number): IDBKeyRange => IDBKeyRange.bound([id, index], [id, []]);
 
 /** Ends a transaction of which nothing is to stay, if it has not ended yet. */
-function abort(transaction: IDBTransaction): void {
+function abort(transaction: IDBTransaction | undefined): void {
     try {
-        transaction.abort();
+        transaction?.abort();
     } catch {
         // It has.
     }
@@ -34,8 +34,13 @@ export class IndexedDbFolder extends ChunkFolder {
     /** The lengths that the database has. */
     readonly #sizes = new Map<number, number>();
     #removed = new Set<number>();
+    /** Whether something was changed since the last commit, whether that failed or not. */
     #dirty = false;
-    /** Whether a flush was asked for since the last strict commit; then the next one is strict whatever it is told. */
+    /** Whether the last commit failed, so that what it had is still to be written. */
+    #failed = false;
+    /** Whether it was to be strict. */
+    #owed = false;
+    /** Whether a flush was asked for since the last commit; then the next one is strict whatever it is told. */
     #flushed = false;
     /** Whether there are commits that a power cut may take. */
     #relaxed = false;
@@ -62,14 +67,15 @@ export class IndexedDbFolder extends ChunkFolder {
 
     /** Whether something was changed that the database does not have yet. */
     get dirty(): boolean {
-        return this.#dirty;
+        return this.#dirty || this.#failed;
     }
 
     /**
      * Writes all that was changed before the call, in one transaction: all of it is there, or nothing. `strict`, or a flush
      * of a file since the last commit: it survives a power cut, with all that was committed before; else perhaps not.
      *
-     * After a failure all is still to be written, and the next commit tries it again. A connection that was lost is made
+     * After a failure all is still to be written: by the next commit that is strict or has something new, so that those
+     * who only read are not told again what writers were told. A connection that was lost is made
      * anew, once. Where the database is gone, all that is in memory is written to a new one.
      *
      * @throws {@link BitcaskError} `QUOTA`, or `LOCKED` where somebody else has opened the store since.
@@ -98,12 +104,11 @@ export class IndexedDbFolder extends ChunkFolder {
     }
 
     async #commit(asked: boolean): Promise<void> {
-        const strict = asked || this.#flushed;
         if (this.#closed) throw new BitcaskError('CLOSED', 'the store was closed');
-        if (!this.#dirty && !(strict && this.#relaxed)) {
-            this.#flushed = false;
-            return;
-        }
+        let strict = asked || this.#flushed;
+        this.#flushed = false;
+        if (!this.#dirty && !(strict && (this.#relaxed || this.#failed))) return;
+        strict ||= this.#owed;
         try {
             await this.#write(strict);
         } catch (error) {
@@ -120,26 +125,25 @@ export class IndexedDbFolder extends ChunkFolder {
     }
 
     async #write(strict: boolean): Promise<void> {
-        if (!this.#database) throw new DOMException('the connection was lost', 'InvalidStateError');
-        const transaction = this.#database.transaction(ALL_STORES, 'readwrite', {
-            durability: strict ? 'strict' : 'relaxed',
-        });
-        let stolen = false;
-        const done = completed(transaction);
-        // A request may be refused before anybody waits for it.
-        done.catch(() => undefined);
-        const owner = transaction.objectStore(OWNER).get(0);
-        owner.onsuccess = () => {
-            stolen = owner.result !== this.#token;
-            if (stolen) transaction.abort();
-        };
-        const removed = this.#removed;
         // What is changed from here on is the next commit's.
+        const removed = this.#removed;
         this.#removed = new Set();
-        this.#dirty = false;
-        this.#flushed = false;
+        this.#dirty = this.#failed = this.#owed = false;
         const parts: Part[] = [];
+        let transaction: IDBTransaction | undefined;
+        let stolen = false;
         try {
+            if (!this.#database) throw new DOMException('the connection was lost', 'InvalidStateError');
+            const durability = strict ? 'strict' : 'relaxed';
+            transaction = this.#database.transaction(ALL_STORES, 'readwrite', { durability });
+            const done = completed(transaction);
+            // A request may be refused before anybody waits for it.
+            done.catch(() => undefined);
+            const owner = transaction.objectStore(OWNER).get(0);
+            owner.onsuccess = () => {
+                stolen = owner.result !== this.#token;
+                if (stolen) transaction?.abort();
+            };
             this.#put(transaction, removed, parts);
             // So that the platform has something to sync, whatever was changed.
             transaction.objectStore(OWNER).put(this.#token, 0);
@@ -147,7 +151,7 @@ export class IndexedDbFolder extends ChunkFolder {
         } catch (error) {
             abort(transaction);
             this.#takeBack(parts, removed);
-            if (strict) this.#flushed = true;
+            this.#owed = strict;
             if (stolen) throw new BitcaskError('LOCKED', 'another page has opened the store, and writes to it now');
             throw error;
         }
@@ -176,7 +180,7 @@ export class IndexedDbFolder extends ChunkFolder {
     }
 
     #takeBack(parts: readonly Part[], removed: ReadonlySet<number>): void {
-        this.#dirty = true;
+        this.#failed = true;
         for (const id of removed) this.#removed.add(id);
         for (const { file, written, cutFrom } of parts) {
             file.cutFrom = Math.min(file.cutFrom, cutFrom);
