@@ -6,7 +6,7 @@ let databases = 0;
 
 /** Runs it here. Resolves with all lines. */
 globalThis.runSuite = async () => {
-    const lines = (globalThis.lines = []);
+    const lines = [];
     await runSuite((options) => new BitcaskLevel(`level-${++databases}`, options), (line) => lines.push(line));
     return lines;
 };
