@@ -19,7 +19,6 @@ const LIMITS = [
         max: 2_000,
     })),
     // Three migrations: who uses one has that one only, once bundled.
-    { what: 'migrate', files: ['migrate.js'], alone: true, max: 2_500 },
 ];
 
 /** The sizes of the scripts and the engine in a folder: `Map` of a name to its bytes, plain and gzipped. */
