@@ -9,7 +9,7 @@ use bitcask_core::{SegmentId, Storage};
 
 use crate::error::{io_error, whole};
 use crate::handle::{self, FolderShape, Handle};
-use crate::segment::{Buffer, FileSegment, Readers};
+use crate::segment::{FileSegment, Memory, Readers};
 use crate::slot::{Growth, Slot};
 
 /// A store's folder outside of OPFS: Node's files, memory, or the copy of what IndexedDB holds. The JavaScript side
@@ -21,8 +21,8 @@ pub struct Files {
     /// Segments that somebody holds: a file is opened once.
     open: RefCell<BTreeMap<SegmentId, Readers>>,
     closed: Cell<bool>,
-    growth: Growth,
-    buffer: Buffer,
+    growth: Rc<Growth>,
+    memory: Rc<Memory>,
 }
 
 impl Files {
@@ -35,8 +35,8 @@ impl Files {
             clock,
             open: RefCell::default(),
             closed: Cell::new(false),
-            growth: Growth::default(),
-            buffer: Buffer::default(),
+            growth: Rc::default(),
+            memory: Rc::default(),
         }
     }
 
@@ -55,6 +55,11 @@ impl Files {
                 segment.close();
             }
         }
+    }
+
+    /// Forgets what was read: see [`Opfs::forget`](crate::Opfs::forget).
+    pub(crate) fn forget(&self) {
+        self.memory.forget();
     }
 
     fn check_open(&self) -> io::Result<()> {
@@ -89,7 +94,7 @@ impl Storage for Files {
     fn create(&self, id: SegmentId) -> io::Result<FileSegment> {
         self.check_open()?;
         let slot = self.slot(self.folder.create(number(id)?))?;
-        Ok(self.hold(id, FileSegment::created(slot, Rc::clone(&self.buffer))))
+        Ok(self.hold(id, FileSegment::created(slot, &self.memory)))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<FileSegment> {
@@ -98,7 +103,7 @@ impl Storage for Files {
             return Ok(segment);
         }
         let slot = self.slot(self.folder.open(number(id)?))?;
-        Ok(self.hold(id, FileSegment::found(slot, Rc::clone(&self.buffer))))
+        Ok(self.hold(id, FileSegment::found(slot, &self.memory)))
     }
 
     fn remove(&self, id: SegmentId) -> io::Result<()> {

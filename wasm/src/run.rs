@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use bitcask_core::{
-    Batch, Bytes, Durability, Entry, Error, Result, Snapshot, Storage, Store, WriteOptions,
-};
+use bitcask_core::{Batch, Bytes, Durability, Entry, Error, Result, Snapshot, Store, WriteOptions};
 
 use crate::fault::Fault;
 use crate::frame::{self, Code, Op, Reply};
+use crate::place::Place;
 
 /// Writes that wait are appended when they come to this many bytes, so that a large frame takes bounded memory.
 const PENDING_BYTES_MAX: usize = 1 << 20;
@@ -17,9 +16,9 @@ const PENDING_BYTES_MAX: usize = 1 << 20;
 const ALWAYS: u8 = 3;
 
 /// What a frame is run on.
-pub(crate) struct On<'a, S: Storage> {
-    pub(crate) store: &'a Store<S>,
-    pub(crate) snapshots: &'a BTreeMap<u32, Snapshot<S>>,
+pub(crate) struct On<'a> {
+    pub(crate) store: &'a Store<Place>,
+    pub(crate) snapshots: &'a BTreeMap<u32, Snapshot<Place>>,
     /// Whether a write that does not say it itself is acknowledged after a sync.
     pub(crate) always: bool,
 }
@@ -30,7 +29,7 @@ pub(crate) struct On<'a, S: Storage> {
 /// # Errors
 ///
 /// Where the frame makes no sense; then nothing was done.
-pub(crate) fn run<S: Storage>(on: &On<'_, S>, frame: &[u8]) -> std::result::Result<Vec<u8>, Fault> {
+pub(crate) fn run(on: &On<'_>, frame: &[u8]) -> std::result::Result<Vec<u8>, Fault> {
     let ops = frame::decode(frame).map_err(Fault::invalid)?;
     let mut run = Run {
         on,
@@ -55,8 +54,8 @@ pub(crate) fn run<S: Storage>(on: &On<'_, S>, frame: &[u8]) -> std::result::Resu
     frame::encode(lens.iter().take(done).sum(), &replies).map_err(Fault::invalid)
 }
 
-struct Run<'a, S: Storage> {
-    on: &'a On<'a, S>,
+struct Run<'a> {
+    on: &'a On<'a>,
     replies: Vec<Reply>,
     pending: Pending<'a>,
     /// The replies that wait for the sync at the end.
@@ -104,7 +103,7 @@ enum Says {
     True,
 }
 
-impl<'a, S: Storage> Run<'a, S> {
+impl<'a> Run<'a> {
     /// One op, or one group.
     fn one(&mut self, group: &[Op<'a>]) {
         let at = self.replies.len();
@@ -316,7 +315,7 @@ impl<'a, S: Storage> Run<'a, S> {
     fn finish(mut self) -> Vec<Reply> {
         self.flush();
         if !self.asked.is_empty()
-            && let Err(error) = self.on.store.sync()
+            && let Err(error) = self.on.store.storage().urgently(|| self.on.store.sync())
         {
             let json = Fault::from(error).json();
             for at in std::mem::take(&mut self.asked) {
@@ -346,7 +345,7 @@ impl<'a> Pending<'a> {
 }
 
 /// Appends the writes, all or nothing; returns the number of the last record. Not synced.
-fn append<S: Storage>(store: &Store<S>, writes: &[Write<'_>]) -> Result<Option<u64>> {
+fn append(store: &Store<Place>, writes: &[Write<'_>]) -> Result<Option<u64>> {
     let mut options = WriteOptions::durability(Durability::None);
     if let [Write { key, value, expires_at_ms }] = writes
         && let Some(value) = value.bytes()
@@ -362,7 +361,11 @@ fn append<S: Storage>(store: &Store<S>, writes: &[Write<'_>]) -> Result<Option<u
             (Some(value), Some(at_ms)) => batch.put_expiring(key, value, *at_ms)?,
         };
     }
-    store.write(&batch, &options)
+    // Deletes make room, and have some kept for them.
+    match writes.iter().all(|write| write.value.bytes().is_none()) {
+        true => store.storage().urgently(|| store.write(&batch, &options)),
+        false => store.write(&batch, &options),
+    }
 }
 
 impl Value<'_> {
