@@ -11,7 +11,6 @@ const LIMITS = [
     // The goal is 60,000, and 75,000 with the worker. Until it is reached these only tell of growth.
     { what: 'engine', files: ['bitcask_bg.wasm'], max: 200_000 },
     { what: 'engine and worker', files: ['bitcask_bg.wasm', 'worker.js'], max: 212_000 },
-    { what: 'migrate', files: ['migrate.js'], alone: true, max: 2_500 },
     ...['level', 'keyv', 'unstorage', 'datastore', 'idb-keyval'].map((name) => ({
         what: name,
         files: [`${name}.js`],
