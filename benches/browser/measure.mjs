@@ -1,7 +1,8 @@
 /** Measures in one browser. Stores take turns within each workload, so that all of them see the same machine. */
 import { loadavg } from 'node:os';
 import { launch, within, withProfile } from '../../tests/npm/harness/browser.mjs';
-import { ONLY, OPEN, PARTS, PROFILES, SLOW_ROUND_MS, WORKER_WORKLOADS, WORKLOADS } from './settings.mjs';
+import { boost } from './boost.mjs';
+import { BOOST, ONLY, OPEN, PARTS, PROFILES, SLOW_ROUND_MS, WORKER_WORKLOADS, WORKLOADS } from './settings.mjs';
 
 /** Nothing takes longer. */
 const CALL_MS_MAX = 180_000;
@@ -90,6 +91,7 @@ async function withBrowserPage(kind, options, url, work) {
     const browser = await launch(kind, options);
     try {
         const page = await browser.open(url);
+        if (BOOST) boost(browser.profile);
         await work((call, argument) => within(CALL_MS_MAX, page.run(call, argument)), browser, page);
     } finally {
         await browser.close();

@@ -14,6 +14,9 @@ export const QUICK = env.BENCH_QUICK === '1';
 /** Fresh profiles of each browser; every one measures everything. */
 export const PROFILES = Number(env.BENCH_PROFILES ?? (QUICK ? 1 : 5));
 
+/** Whether the browser goes before all else on this machine (Linux, as root). */
+export const BOOST = env.BENCH_BOOST === '1';
+
 /** Only stores whose id matches. */
 export const ONLY = new RegExp(env.BENCH_ONLY ?? '', 'i');
 

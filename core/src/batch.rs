@@ -1,7 +1,5 @@
 //! [`Batch`]: several writes that count all together or not at all.
 
-use std::collections::BTreeSet;
-
 use crate::error::{Error, Result};
 use crate::format::{KEY_LEN_MAX, VALUE_LEN_MAX, len64};
 
@@ -33,17 +31,17 @@ pub(crate) struct Operation<'a> {
     /// `None` deletes.
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) expires_at_ms: Option<u64>,
-    /// The same batch has another operation on this key.
-    pub(crate) repeats: bool,
+    /// Where the same batch has another operation on this key: a number that both have, counted from 0 on.
+    pub(crate) repeated: Option<usize>,
 }
 
 impl<'a> Operation<'a> {
     pub(crate) fn put(key: &'a [u8], value: &'a [u8], expires_at_ms: Option<u64>) -> Operation<'a> {
-        Operation { key, value: Some(value), expires_at_ms, repeats: false }
+        Operation { key, value: Some(value), expires_at_ms, repeated: None }
     }
 
     pub(crate) fn delete(key: &'a [u8]) -> Operation<'a> {
-        Operation { key, value: None, expires_at_ms: None, repeats: false }
+        Operation { key, value: None, expires_at_ms: None, repeated: None }
     }
 
     /// Refuses what the format cannot hold.
@@ -135,15 +133,16 @@ impl Batch {
         // Few batches write a key twice, and only those pay for it.
         let mut keys: Vec<&[u8]> = operations.iter().map(|operation| operation.key).collect();
         keys.sort_unstable();
-        let repeated: BTreeSet<&[u8]> = keys
+        let mut repeated: Vec<&[u8]> = keys
             .iter()
             .zip(keys.iter().skip(1))
             .filter(|(key, next)| key == next)
             .map(|(key, _)| *key)
             .collect();
         if !repeated.is_empty() {
+            repeated.dedup();
             for operation in &mut operations {
-                operation.repeats = repeated.contains(operation.key);
+                operation.repeated = repeated.binary_search(&operation.key).ok();
             }
         }
         operations
@@ -155,6 +154,6 @@ impl Batch {
             Some(len) => Some(rest.get(..len)?),
             None => None,
         };
-        Some(Operation { key, value, expires_at_ms: place.expires_at_ms, repeats: false })
+        Some(Operation { key, value, expires_at_ms: place.expires_at_ms, repeated: None })
     }
 }

@@ -29,8 +29,8 @@ struct Old {
 /// Which snapshots live, and what they need.
 #[derive(Default)]
 pub(crate) struct Snapshots {
-    /// How many snapshots there are at each sequence number.
-    live: Mutex<BTreeMap<u64, usize>>,
+    /// The sequence number of each, in rising order.
+    live: Mutex<Vec<u64>>,
     /// Their sum, to be asked without a lock.
     count: AtomicUsize,
     history: RwLock<BTreeMap<Box<[u8]>, Vec<Old>>>,
@@ -45,7 +45,7 @@ impl Snapshots {
     /// The smallest sequence number of a snapshot that lives.
     pub(crate) fn oldest(&self) -> Option<u64> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.keys().next().copied()
+        live.first().copied()
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -77,20 +77,19 @@ impl Snapshots {
 
     fn register(&self, sequence: u64) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        *live.entry(sequence).or_default() += 1;
+        // Nearly always at the end.
+        let place = live.partition_point(|other| *other <= sequence);
+        live.insert(place, sequence);
         self.count.fetch_add(1, Ordering::AcqRel);
     }
 
     fn release(&self, sequence: u64) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = live.get_mut(&sequence) {
-            *count -= 1;
-            if *count == 0 {
-                live.remove(&sequence);
-            }
+        if let Ok(place) = live.binary_search(&sequence) {
+            live.remove(place);
         }
         self.count.fetch_sub(1, Ordering::AcqRel);
-        let oldest = live.keys().next().copied();
+        let oldest = live.first().copied();
         let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
         match oldest {
             None => history.clear(),

@@ -1,6 +1,6 @@
 //! Writing: append, then apply. One appender, one path for single writes and batches.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -60,6 +60,31 @@ pub(crate) struct Written {
 /// An operation and the record that it supersedes.
 pub(crate) type WithOld<'a, G> = (Operation<'a>, Option<Found<G>>);
 
+/// What is known of the keys that a batch has more than once.
+struct Repeated<T>(Vec<Option<T>>);
+
+impl<T: Copy> Repeated<T> {
+    fn new() -> Repeated<T> {
+        Repeated(Vec::new())
+    }
+
+    /// What was said at the operation's key before.
+    fn get(&self, operation: &Operation<'_>) -> Option<T> {
+        *self.0.get(operation.repeated?)?
+    }
+
+    /// Does nothing where the key does not come again.
+    fn set(&mut self, operation: &Operation<'_>, what: T) {
+        let Some(number) = operation.repeated else { return };
+        if self.0.len() <= number {
+            self.0.resize(number + 1, None);
+        }
+        if let Some(place) = self.0.get_mut(number) {
+            *place = Some(what);
+        }
+    }
+}
+
 impl<S: Storage> Inner<S> {
     /// Looks up what a batch supersedes, and leaves out deletes of keys that are not there.
     pub(crate) fn with_old<'a>(
@@ -68,20 +93,15 @@ impl<S: Storage> Inner<S> {
     ) -> Result<Vec<WithOld<'a, S::Segment>>> {
         let mut found = Vec::with_capacity(operations.len());
         // Whether a key that comes again is there after what was decided so far.
-        let mut there: BTreeMap<&[u8], bool> = BTreeMap::new();
+        let mut there = Repeated::new();
         for operation in operations {
-            let earlier = match operation.repeats {
-                true => there.get(operation.key).copied(),
-                false => None,
-            };
+            let earlier = there.get(&operation);
             let old = match earlier {
                 Some(_) => None,
                 None => self.find(operation.key, Depth::Heads)?,
             };
             let is_there = earlier.unwrap_or(old.is_some());
-            if operation.repeats {
-                there.insert(operation.key, operation.value.is_some());
-            }
+            there.set(&operation, operation.value.is_some());
             if is_there || operation.value.is_some() {
                 found.push((operation, old));
             }
@@ -314,13 +334,12 @@ impl<S: Storage> Inner<S> {
     ) {
         let remembers = self.snapshots.any();
         // Where the keys of a batch stand that it has written more than once.
-        let mut written: BTreeMap<&[u8], (Location, Head)> = BTreeMap::new();
+        let mut written: Repeated<(Location, Head)> = Repeated::new();
         for ((offset, head), (operation, old)) in heads.iter().zip(operations) {
             let key = self.keydir.key(operation.key);
             let at = Location { slot: active.slot, offset: low32(*offset) };
-            let again = if operation.repeats { written.get(operation.key) } else { None };
-            let old = match again {
-                Some((at, head)) => Some((*at, *head, Arc::clone(active))),
+            let old = match written.get(operation) {
+                Some((at, head)) => Some((at, head, Arc::clone(active))),
                 None => old.as_ref().map(|old| (old.at, old.record.head, Arc::clone(&old.entry))),
             };
             // A tombstone that an earlier one of the same batch already made superfluous supersedes nothing.
@@ -345,9 +364,7 @@ impl<S: Storage> Inner<S> {
             if let Some((from, old_head, entry)) = old {
                 entry.record_dies(u64::from(from.offset), old_head.record_len());
             }
-            if operation.repeats {
-                written.insert(operation.key, (at, *head));
-            }
+            written.set(operation, (at, *head));
         }
     }
 

@@ -1,12 +1,9 @@
 //! [`Engine`]: a store as JavaScript sees it. Thin: what it does is elsewhere.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
 use std::rc::Rc;
 
-use bitcask_core::{
-    Batch, Bytes, Durability, Export, Go, MergePolicy, Options, Scan, Snapshot, Storage, Store,
-};
+use bitcask_core::{Batch, Durability, Go, MergePolicy, Options, Scan, Storage, Store};
 use js_sys::{Function, Object, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -16,13 +13,13 @@ use crate::fault::Fault;
 use crate::feed;
 use crate::files::Files;
 use crate::handle::FolderShape;
+use crate::held::{Held, Thing};
 use crate::opfs::Opfs;
 use crate::options::{EngineOptions, chosen, write_options};
 use crate::place::Place;
 use crate::ranges::{self, Cursor, Part};
 use crate::report;
 use crate::run::{self, On};
-use crate::streams::Import;
 
 /// One open store. All calls are synchronous but opening and [`Engine::prepare`]; all throw an `Error` with the fields
 /// `code`, `message`, and where they are known `advice`, `segment` and `offset`.
@@ -30,20 +27,8 @@ use crate::streams::Import;
 pub struct Engine {
     store: RefCell<Option<Rc<Store<Place>>>>,
     pub(crate) held: RefCell<Held>,
-    last_id: Cell<u32>,
     recovery: Object,
     always: bool,
-}
-
-/// What calls hold under ids from one counter.
-#[derive(Default)]
-pub(crate) struct Held {
-    pub(crate) snapshots: BTreeMap<u32, Snapshot<Place>>,
-    scans: BTreeMap<u32, Cursor<Place>>,
-    pub(crate) values: BTreeMap<u32, Bytes>,
-    pub(crate) parts: BTreeMap<u32, Vec<u8>>,
-    pub(crate) exports: BTreeMap<u32, Export<Place>>,
-    pub(crate) imports: BTreeMap<u32, Import>,
 }
 
 pub(crate) type Answer<T> = Result<T, Fault>;
@@ -85,7 +70,7 @@ impl Engine {
     pub fn run(&self, frame: &[u8]) -> Result<Vec<u8>, JsValue> {
         let store = self.store()?;
         let held = self.held.borrow();
-        let on = On { store: &store, snapshots: &held.snapshots, always: self.always };
+        let on = On { store: &store, held: &held, always: self.always };
         Ok(run::run(&on, frame)?)
     }
 
@@ -156,9 +141,7 @@ impl Engine {
     #[wasm_bindgen(js_name = scanOpen)]
     pub fn scan_open(&self, bounds: &[u8], snapshot: u32) -> Result<u32, JsValue> {
         let (scan, part) = self.scan(bounds, snapshot)?;
-        let id = self.next_id();
-        self.held.borrow_mut().scans.insert(id, Cursor::new(scan, part));
-        Ok(id)
+        Ok(self.held.borrow_mut().add(Thing::Scan(Cursor::new(scan, part))))
     }
 
     /// The next entries: `u32 count · u8 done`, then each: `u16 key_len · u32 value_len · key · value`. After the last one the
@@ -172,11 +155,11 @@ impl Engine {
     pub fn scan_next(&self, id: u32, max_entries: u32, max_bytes: u32) -> Result<Vec<u8>, JsValue> {
         self.store()?;
         let mut held = self.held.borrow_mut();
-        let cursor = held.scans.get_mut(&id).ok_or_else(|| unknown("scan"))?;
+        let cursor = held.scan(id)?;
         let bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
         let (page, done) = cursor.page(max_entries, bytes).map_err(Fault::from)?;
         if done {
-            held.scans.remove(&id);
+            held.remove(id);
         }
         Ok(page)
     }
@@ -184,7 +167,7 @@ impl Engine {
     /// Closes a scan; one that came to its end is closed already.
     #[wasm_bindgen(js_name = scanClose)]
     pub fn scan_close(&self, id: u32) {
-        drop(self.held.borrow_mut().scans.remove(&id));
+        self.let_go_of(id);
     }
 
     /// How many keys are in a range.
@@ -227,15 +210,13 @@ impl Engine {
     #[wasm_bindgen(js_name = snapshotOpen)]
     pub fn snapshot_open(&self) -> Result<u32, JsValue> {
         let snapshot = self.store()?.snapshot();
-        let id = self.next_id();
-        self.held.borrow_mut().snapshots.insert(id, snapshot);
-        Ok(id)
+        Ok(self.held.borrow_mut().add(Thing::Snapshot(snapshot)))
     }
 
     /// Lets a snapshot go. Scans of it that are open keep what they need.
     #[wasm_bindgen(js_name = snapshotClose)]
     pub fn snapshot_close(&self, id: u32) {
-        drop(self.held.borrow_mut().snapshots.remove(&id));
+        self.let_go_of(id);
     }
 
     /// The number of the last write that a snapshot sees.
@@ -245,9 +226,7 @@ impl Engine {
     /// `INVALID`: there is no such snapshot.
     #[wasm_bindgen(js_name = snapshotSequence)]
     pub fn snapshot_sequence(&self, id: u32) -> Result<u64, JsValue> {
-        let held = self.held.borrow();
-        let snapshot = held.snapshots.get(&id).ok_or_else(|| unknown("snapshot"))?;
-        Ok(snapshot.sequence())
+        Ok(self.held.borrow().snapshot(id)?.sequence())
     }
 
     /// The number of the last write.
@@ -324,7 +303,7 @@ impl Engine {
         let mut thrown = None;
         let store = self.store()?;
         // It is the files that are verified.
-        store.storage().forget();
+        store.storage().forget_bytes();
         let report = store.verify(&mut |progress| {
             let Some(on_progress) = &on_progress else { return Go::On };
             let (read, total) = (progress.bytes_read as f64, progress.bytes_total as f64);
@@ -410,7 +389,6 @@ impl Engine {
         Ok(Engine {
             store: RefCell::new(Some(Rc::new(store))),
             held: RefCell::default(),
-            last_id: Cell::new(0),
             recovery,
             always,
         })
@@ -427,11 +405,8 @@ impl Engine {
         store
     }
 
-    /// Never 0, and never used twice.
-    pub(crate) fn next_id(&self) -> u32 {
-        let id = self.last_id.get().wrapping_add(1).max(1);
-        self.last_id.set(id);
-        id
+    pub(crate) fn let_go_of(&self, id: u32) {
+        drop(self.held.borrow_mut().remove(id));
     }
 
     fn scan(&self, bounds: &[u8], snapshot: u32) -> Answer<(Scan<Place>, Part)> {
@@ -440,10 +415,7 @@ impl Engine {
         let store = self.store()?;
         let scan = match snapshot {
             0 => store.scan(range),
-            id => {
-                let held = self.held.borrow();
-                held.snapshots.get(&id).ok_or_else(|| unknown("snapshot"))?.scan(range)
-            }
+            id => self.held.borrow().snapshot(id)?.scan(range),
         };
         Ok((scan, part))
     }
@@ -458,8 +430,4 @@ impl Engine {
         let options = write_options(durability, expires_at_ms)?;
         Ok(self.store()?.put_with(key, value, &options)?)
     }
-}
-
-pub(crate) fn unknown(what: &str) -> Fault {
-    Fault::invalid(&["there is no ", what, " of this id"].concat())
 }

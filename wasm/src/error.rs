@@ -111,10 +111,11 @@ pub(crate) fn check_written(asked: usize, count: f64) -> io::Result<()> {
     const NO_SPACE: f64 = 4_294_967_288.0;
     let full = (0.0..asked).contains(&count) || count == NO_SPACE || count == -8.0;
     Err(if full {
+        let count = Shown(count);
         let text = format!("{count} of {asked} bytes written: the quota or the disk is full");
         io::Error::new(io::ErrorKind::QuotaExceeded, text)
     } else {
-        io::Error::other(format!("a write of {asked} bytes answered {count}"))
+        io::Error::other(format!("a write of {asked} bytes answered {}", Shown(count)))
     })
 }
 
@@ -123,14 +124,27 @@ pub(crate) fn check_read(asked: usize, count: f64) -> io::Result<()> {
     if count == asked as f64 {
         return Ok(());
     }
-    Err(io::Error::other(format!("a read of {asked} bytes answered {count}")))
+    Err(io::Error::other(format!("a read of {asked} bytes answered {}", Shown(count))))
+}
+
+/// A number in a sentence. Rust's own way to show fractions takes 17 kB of the engine, and counts have none.
+struct Shown(f64);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[expect(clippy::cast_possible_truncation, reason = "compared with what it was")]
+        match self.0 as i64 {
+            whole if whole as f64 == self.0 => write!(f, "{whole}"),
+            _ => f.write_str("no whole number"),
+        }
+    }
 }
 
 /// A length that the browser gave as a number.
 pub(crate) fn whole(number: f64) -> io::Result<u64> {
     // 2⁵³: above it a number no longer tells neighbours apart.
     if !(0.0..=9_007_199_254_740_992.0).contains(&number) || number.fract() != 0.0 {
-        return Err(io::Error::other(format!("{number} is no length")));
+        return Err(io::Error::other(format!("{} is no length", Shown(number))));
     }
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,7 +1,6 @@
 //! [`Files`]: files of a folder that JavaScript gives, as the engine's [`Storage`].
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 
@@ -19,7 +18,7 @@ pub struct Files {
     folder: FolderShape,
     clock: Option<js_sys::Function>,
     /// Segments that somebody holds: a file is opened once.
-    open: RefCell<BTreeMap<SegmentId, Readers>>,
+    open: RefCell<Vec<(SegmentId, Readers)>>,
     closed: Cell<bool>,
     growth: Rc<Growth>,
     memory: Rc<Memory>,
@@ -43,22 +42,22 @@ impl Files {
     /// How many files are open.
     #[must_use]
     pub fn handles(&self) -> usize {
-        self.open.borrow().values().filter(|readers| !readers.are_gone()).count()
+        self.open.borrow().iter().filter(|(_, readers)| !readers.are_gone()).count()
     }
 
     /// Closes all files; so does dropping it and all its segments. Nothing is flushed. From here on every call on
     /// it and on its segments is an error.
     pub fn close(&self) {
         self.closed.set(true);
-        for readers in std::mem::take(&mut *self.open.borrow_mut()).into_values() {
+        for (_, readers) in std::mem::take(&mut *self.open.borrow_mut()) {
             if let Some(segment) = readers.segment() {
                 segment.close();
             }
         }
     }
 
-    /// Forgets what was read: see [`Opfs::forget`](crate::Opfs::forget).
-    pub(crate) fn forget(&self) {
+    /// Forgets what was read: see [`Opfs::forget_bytes`](crate::Opfs::forget_bytes).
+    pub(crate) fn forget_bytes(&self) {
         self.memory.forget();
     }
 
@@ -77,8 +76,19 @@ impl Files {
     }
 
     fn hold(&self, id: SegmentId, segment: FileSegment) -> FileSegment {
-        self.open.borrow_mut().insert(id, segment.readers());
+        self.forget(id);
+        self.open.borrow_mut().push((id, segment.readers()));
         segment
+    }
+
+    /// The segment, where somebody holds it.
+    fn held(&self, id: SegmentId) -> Option<FileSegment> {
+        let open = self.open.borrow();
+        open.iter().find(|(held, _)| *held == id)?.1.segment()
+    }
+
+    fn forget(&self, id: SegmentId) {
+        self.open.borrow_mut().retain(|(held, _)| *held != id);
     }
 }
 
@@ -99,7 +109,7 @@ impl Storage for Files {
 
     fn open(&self, id: SegmentId) -> io::Result<FileSegment> {
         self.check_open()?;
-        if let Some(segment) = self.open.borrow().get(&id).and_then(Readers::segment) {
+        if let Some(segment) = self.held(id) {
             return Ok(segment);
         }
         let slot = self.slot(self.folder.open(number(id)?))?;
@@ -110,7 +120,7 @@ impl Storage for Files {
         self.check_open()?;
         self.folder.remove(number(id)?).map_err(|thrown| io_error(&thrown))?;
         // Who holds it reads on.
-        self.open.borrow_mut().remove(&id);
+        self.forget(id);
         Ok(())
     }
 

@@ -82,6 +82,7 @@ mod files;
 mod folder;
 mod frame;
 mod handle;
+mod held;
 mod opfs;
 mod options;
 mod place;

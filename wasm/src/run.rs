@@ -1,12 +1,13 @@
 //! Runs the ops of a frame on a store: writes that follow one another become one append, and one sync serves all.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ops::Range;
 
-use bitcask_core::{Batch, Bytes, Durability, Entry, Error, Result, Snapshot, Store, WriteOptions};
+use bitcask_core::{Batch, Bytes, Durability, Entry, Error, Result, Store, WriteOptions};
 
 use crate::fault::Fault;
 use crate::frame::{self, Code, Op, Reply};
+use crate::held::Held;
 use crate::place::Place;
 
 /// Writes that wait are appended when they come to this many bytes, so that a large frame takes bounded memory.
@@ -18,7 +19,7 @@ const ALWAYS: u8 = 3;
 /// What a frame is run on.
 pub(crate) struct On<'a> {
     pub(crate) store: &'a Store<Place>,
-    pub(crate) snapshots: &'a BTreeMap<u32, Snapshot<Place>>,
+    pub(crate) held: &'a Held,
     /// Whether a write that does not say it itself is acknowledged after a sync.
     pub(crate) always: bool,
 }
@@ -71,7 +72,7 @@ struct Pending<'a> {
     waiting: Vec<Waiting>,
     bytes: usize,
     /// Whether a key will be there, for the first `indexed` writes: made only when somebody asks.
-    keys: BTreeMap<&'a [u8], bool>,
+    keys: HashMap<&'a [u8], bool>,
     indexed: usize,
 }
 
@@ -153,9 +154,9 @@ impl<'a> Run<'a> {
                 code => Ok(found(code, store.get_entry(op.key)?)),
             };
         };
-        match self.on.snapshots.get(&id) {
-            Some(snapshot) => Ok(found(op.code, snapshot.get_entry(op.key)?)),
-            None => Ok(Reply::Error(Fault::invalid("there is no snapshot of this id").json())),
+        match self.on.held.snapshot(id) {
+            Ok(snapshot) => Ok(found(op.code, snapshot.get_entry(op.key)?)),
+            Err(fault) => Ok(Reply::Error(fault.json())),
         }
     }
 

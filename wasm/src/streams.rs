@@ -5,9 +5,10 @@ use js_sys::{BigInt, Object, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::engine::{Answer, Engine, unknown};
+use crate::engine::{Answer, Engine};
 use crate::error::whole;
 use crate::fault::{Fault, set};
+use crate::held::Thing;
 use crate::place::Place;
 
 /// An import that is under way.
@@ -32,12 +33,10 @@ impl Engine {
         let mut held = self.held.borrow_mut();
         let value = match snapshot {
             0 => store.get(key),
-            id => held.snapshots.get(&id).ok_or_else(|| unknown("snapshot"))?.get(key),
+            id => held.snapshot(id)?.get(key),
         };
         let Some(value) = value.map_err(Fault::from)? else { return Ok(0) };
-        let id = self.next_id();
-        held.values.insert(id, value);
-        Ok(id)
+        Ok(held.add(Thing::Value(value)))
     }
 
     /// The length of a value that is open, in bytes.
@@ -47,8 +46,7 @@ impl Engine {
     /// `INVALID`: there is no such value.
     #[wasm_bindgen(js_name = valueLen)]
     pub fn value_len(&self, id: u32) -> Result<f64, JsValue> {
-        let held = self.held.borrow();
-        Ok(held.values.get(&id).ok_or_else(|| unknown("value"))?.len() as f64)
+        Ok(self.held.borrow().value(id)?.len() as f64)
     }
 
     /// A part of a value: fewer bytes than asked for where it ends.
@@ -60,7 +58,7 @@ impl Engine {
     pub fn value_read(&self, id: u32, offset: f64, len: u32) -> Result<Uint8Array, JsValue> {
         self.store()?;
         let held = self.held.borrow();
-        let value = held.values.get(&id).ok_or_else(|| unknown("value"))?;
+        let value = held.value(id)?;
         let start = usize::try_from(whole(offset).unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
         let rest = value.get(start..).unwrap_or_default();
         let len = usize::try_from(len).unwrap_or(usize::MAX);
@@ -70,7 +68,7 @@ impl Engine {
     /// Closes a value.
     #[wasm_bindgen(js_name = valueClose)]
     pub fn value_close(&self, id: u32) {
-        drop(self.held.borrow_mut().values.remove(&id));
+        self.let_go_of(id);
     }
 
     /// Begins a value that is put together from parts. Nothing is written before it is committed.
@@ -81,9 +79,7 @@ impl Engine {
     #[wasm_bindgen(js_name = valueBegin)]
     pub fn value_begin(&self) -> Result<u32, JsValue> {
         self.store()?;
-        let id = self.next_id();
-        self.held.borrow_mut().parts.insert(id, Vec::new());
-        Ok(id)
+        Ok(self.held.borrow_mut().add(Thing::Parts(Vec::new())))
     }
 
     /// Adds a part.
@@ -95,7 +91,7 @@ impl Engine {
     pub fn value_push(&self, id: u32, bytes: &[u8]) -> Result<(), JsValue> {
         self.store()?;
         let mut held = self.held.borrow_mut();
-        let value = held.parts.get_mut(&id).ok_or_else(|| unknown("value"))?;
+        let value = held.parts(id)?;
         value
             .try_reserve(bytes.len())
             .map_err(|_| Fault::from(Error::Limit("a value larger than this platform's memory")))?;
@@ -117,16 +113,15 @@ impl Engine {
         durability: u8,
     ) -> Result<u64, JsValue> {
         let mut held = self.held.borrow_mut();
-        let value = held.parts.get(&id).ok_or_else(|| unknown("value"))?;
-        let version = self.written(key, value, expires_at_ms, durability)?;
-        held.parts.remove(&id);
+        let version = self.written(key, held.parts(id)?, expires_at_ms, durability)?;
+        held.remove(id);
         Ok(version)
     }
 
     /// Gives a value up that was begun.
     #[wasm_bindgen(js_name = valueAbort)]
     pub fn value_abort(&self, id: u32) {
-        drop(self.held.borrow_mut().parts.remove(&id));
+        self.let_go_of(id);
     }
 
     /// Begins an export of the store as it is now or (not 0) as a snapshot shows it.
@@ -140,11 +135,9 @@ impl Engine {
         let mut held = self.held.borrow_mut();
         let export = match snapshot {
             0 => store.export(Range::all()),
-            id => held.snapshots.get(&id).ok_or_else(|| unknown("snapshot"))?.export(Range::all()),
+            id => held.snapshot(id)?.export(Range::all()),
         };
-        let id = self.next_id();
-        held.exports.insert(id, export);
-        Ok(id)
+        Ok(held.add(Thing::Export(export)))
     }
 
     /// The next bytes of an export; nothing at its end, where it is closed by itself.
@@ -156,24 +149,17 @@ impl Engine {
     pub fn export_next(&self, id: u32) -> Result<Option<Uint8Array>, JsValue> {
         self.store()?;
         let mut held = self.held.borrow_mut();
-        let export = held.exports.get_mut(&id).ok_or_else(|| unknown("export"))?;
-        match export.next() {
-            Some(Ok(chunk)) => Ok(Some(Uint8Array::from(&*chunk))),
-            Some(Err(error)) => {
-                held.exports.remove(&id);
-                Err(Fault::from(error).into())
-            }
-            None => {
-                held.exports.remove(&id);
-                Ok(None)
-            }
+        let next = held.export(id)?.next().transpose();
+        if !matches!(next, Ok(Some(_))) {
+            held.remove(id);
         }
+        Ok(next.map_err(Fault::from)?.map(|chunk| Uint8Array::from(&*chunk)))
     }
 
     /// Gives an export up.
     #[wasm_bindgen(js_name = exportClose)]
     pub fn export_close(&self, id: u32) {
-        drop(self.held.borrow_mut().exports.remove(&id));
+        self.let_go_of(id);
     }
 
     /// Begins an import, or a check of a stream that writes nothing.
@@ -184,10 +170,8 @@ impl Engine {
     #[wasm_bindgen(js_name = importOpen)]
     pub fn import_open(&self, check: bool) -> Result<u32, JsValue> {
         self.store()?;
-        let id = self.next_id();
         let import = Import { importer: Importer::new(), check, stuck: None };
-        self.held.borrow_mut().imports.insert(id, import);
-        Ok(id)
+        Ok(self.held.borrow_mut().add(Thing::Import(import)))
     }
 
     /// Takes the next bytes of a stream, and writes the entries that are whole and right.
@@ -200,7 +184,7 @@ impl Engine {
     pub fn import_push(&self, id: u32, bytes: &[u8]) -> Result<(), JsValue> {
         let store = self.store()?;
         let mut held = self.held.borrow_mut();
-        let import = held.imports.get_mut(&id).ok_or_else(|| unknown("import"))?;
+        let import = held.import(id)?;
         import.write_stuck(&store)?;
         import.importer.push(bytes);
         Ok(import.write_ready(&store)?)
@@ -215,18 +199,19 @@ impl Engine {
     pub fn import_finish(&self, id: u32) -> Result<Object, JsValue> {
         let store = self.store()?;
         let mut held = self.held.borrow_mut();
-        let import = held.imports.get_mut(&id).ok_or_else(|| unknown("import"))?;
+        let import = held.import(id)?;
         import.write_stuck(&store)?;
         import.write_ready(&store)?;
         import.write_stuck(&store)?;
-        let Some(import) = held.imports.remove(&id) else { return Err(unknown("import").into()) };
-        Ok(report(&import.importer.finish().map_err(Fault::from)?))
+        let importer = std::mem::take(&mut import.importer);
+        held.remove(id);
+        Ok(report(&importer.finish().map_err(Fault::from)?))
     }
 
     /// Gives an import up. What was written stays.
     #[wasm_bindgen(js_name = importClose)]
     pub fn import_close(&self, id: u32) {
-        drop(self.held.borrow_mut().imports.remove(&id));
+        self.let_go_of(id);
     }
 }
 

@@ -26,7 +26,7 @@ showLoad(session, stats);
 showSegments(stats);
 showMerge(session, stats);
 showScan(session, stats, one);
-showChanges(session);
+showChanges(session, stats);
 showCarry(session, stats);
 showNumbers(session, stats);
 showCare(session, stats);

@@ -1,7 +1,5 @@
 //! Which segments count: FORMAT.md, section 5.
 
-use std::collections::BTreeMap;
-
 use crate::error::{Error, Result};
 use crate::format::header::HeaderBytes;
 use crate::format::seal::{BACK_POINTER_LEN, back_pointer};
@@ -103,12 +101,15 @@ impl<G: Segment> Survey<G> {
     /// Keeps what belongs to this store.
     fn take_own(&mut self, valid: Vec<Surveyed<G>>, salvage: bool) -> Result<()> {
         // The store is the one that most files belong to.
-        let mut counts: BTreeMap<[u8; 16], usize> = BTreeMap::new();
+        let mut counts: Vec<(usize, [u8; 16])> = Vec::new();
         for surveyed in &valid {
-            *counts.entry(surveyed.header.store_id).or_default() += 1;
+            let store_id = surveyed.header.store_id;
+            match counts.iter_mut().find(|(_, counted)| *counted == store_id) {
+                Some((count, _)) => *count += 1,
+                None => counts.push((1, store_id)),
+            }
         }
-        let most = counts.into_iter().max_by_key(|(_, count)| *count);
-        self.store_id = most.map(|(store_id, _)| store_id);
+        self.store_id = counts.into_iter().max().map(|(_, store_id)| store_id);
         for surveyed in valid {
             let id = surveyed.header.id;
             if Some(surveyed.header.store_id) != self.store_id {

@@ -34,7 +34,7 @@ export async function killWriters(kind, { kills, seed, onKill = () => {} }) {
                 acknowledged = 0;
                 try {
                     const page = await browser.open(site.url());
-                    const order = { name: 'crashing', seed, from: reached, ...mode };
+                    const order = { ...mode, name: 'crashing', seed, from: reached };
                     // It never answers; that it fails is told by the page's errors.
                     page.page.evaluate((order) => void globalThis.workAndTell(order), order).catch(() => {});
                     const until = Date.now() + 60_000;

@@ -10,16 +10,18 @@ export class PageDriver {
     tab;
     /** Playwright's page. */
     page;
+    #kind;
 
-    constructor(tab) {
+    constructor(tab, kind) {
         this.tab = tab;
+        this.#kind = kind;
         this.page = tab.page;
         this.page.setDefaultTimeout(WAIT_MS);
     }
 
     /** Opens a tab; resolves when it stands so with the store: `open`, or another phase of the page's session. */
     static async open(browser, address, phase = 'open') {
-        const driver = new PageDriver(await browser.open(address, { ready: false }));
+        const driver = new PageDriver(await browser.open(address, { ready: false }), browser.kind);
         await driver.phase(phase);
         return driver;
     }
@@ -39,7 +41,11 @@ export class PageDriver {
         const form = this.card('One key');
         await form.getByLabel('Key').fill(key);
         await form.getByLabel('Value').fill(value);
-        return this.does('one', form.getByRole('button', { name: 'Write' }), new RegExp(`^Wrote "${key}"|^[A-Z_]{2,} `));
+        return this.does(
+            'one',
+            form.getByRole('button', { name: 'Write' }),
+            new RegExp(`^Wrote "${key}"|^[A-Z_]{2,} `),
+        );
     }
 
     /** Reads a key: its value, or `undefined`. */
@@ -54,7 +60,11 @@ export class PageDriver {
     async delete(key) {
         const form = this.card('One key');
         await form.getByLabel('Key').fill(key);
-        return this.does('one', form.getByRole('button', { name: 'Delete' }), new RegExp(`(Deleted|There was no) "${key}"`));
+        return this.does(
+            'one',
+            form.getByRole('button', { name: 'Delete' }),
+            new RegExp(`(Deleted|There was no) "${key}"`),
+        );
     }
 
     /** Types a range, and resolves with the keys that show once the page says that there are so many. */
@@ -79,9 +89,15 @@ export class PageDriver {
     /** Starts the work of a button beside the load; resolves with what the page says when that matches. */
     async load(button, { keys, bytes, until = /keys? in|^[A-Z_]{2,} / } = {}) {
         const form = this.card('Many keys');
-        if (keys !== undefined) await form.getByLabel('Keys').fill(String(keys));
-        if (bytes !== undefined) await form.getByLabel('Bytes of each value').fill(String(bytes));
+        if (keys !== undefined) await this.#type(form.getByLabel('Keys'), keys);
+        if (bytes !== undefined) await this.#type(form.getByLabel('Bytes of each value'), bytes);
         return this.does('load', form.getByRole('button', { name: button }), until);
+    }
+
+    /** In Firefox, Playwright's `fill` leaves in a number field what was there. */
+    async #type(field, number) {
+        await field.press('ControlOrMeta+a');
+        await field.pressSequentially(String(number));
     }
 
     merge() {
@@ -103,11 +119,32 @@ export class PageDriver {
 
     /** Downloads the store: the file's name and bytes. */
     async download() {
-        const [download] = await Promise.all([
-            this.page.waitForEvent('download'),
-            this.card('Carry it away').getByRole('button', { name: 'Download' }).click(),
-        ]);
+        const button = this.card('Carry it away').getByRole('button', { name: 'Download' });
+        if (this.#kind === 'firefox') return this.#caught(button);
+        const [download] = await Promise.all([this.page.waitForEvent('download'), button.click()]);
         return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
+    }
+
+    /** In Firefox, Playwright neither tells of downloads nor lets them happen: what the page gives away is caught in it. */
+    async #caught(button) {
+        await this.page.evaluate(() => {
+            globalThis.caught = new Promise((resolve) => {
+                const { createObjectURL } = URL;
+                let blob;
+                URL.createObjectURL = (given) => createObjectURL.call(URL, (blob = given));
+                HTMLAnchorElement.prototype.click = function () {
+                    resolve({ name: this.download, blob });
+                };
+            });
+        });
+        await button.click();
+        const { name, text } = await this.page.evaluate(async () => {
+            const { name, blob } = await globalThis.caught;
+            let text = '';
+            for (const byte of new Uint8Array(await blob.arrayBuffer())) text += String.fromCharCode(byte);
+            return { name, text: btoa(text) };
+        });
+        return { name, bytes: Buffer.from(text, 'base64') };
     }
 
     /** Chooses a file; resolves with what the page says at the end. */

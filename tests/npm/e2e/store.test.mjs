@@ -24,7 +24,7 @@ for (const kind of BROWSERS) {
     let browser;
     before(async () => {
         const script = await bundle({ source: SYNC_WORKER });
-        site = await serveSite({ texts: { '/sync-worker.js': script, '/other': '<title>other</title>' } });
+        site = await serveSite({ texts: { '/sync-worker.js': script, '/other/': '<title>other</title><link rel="icon" href="data:,">' } });
         browser = await launch(kind);
     });
     after(async () => {
@@ -134,7 +134,7 @@ for (const kind of BROWSERS) {
                     return value;
                 });
                 if (leave === 'close') await first.close();
-                else await first.goto(site.url('/other'), { ready: false });
+                else await first.goto(site.url('/other/'), { ready: false });
                 assert.equal(await waiting, leave);
                 if (leave === 'navigate') await first.close();
             }

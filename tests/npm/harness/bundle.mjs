@@ -24,11 +24,23 @@ const PAGE = "import * as bitcask from 'mini-bitcask'; globalThis.bitcask = bitc
  * @param {Record<string, string>} [options.entries] Files to bundle: `{ page: 'file', worker: 'file' }` become
  *   `/page.js` and `/worker.js`. Absolute paths, or from tests/npm.
  * @param {Record<string, string>} [options.define] As of esbuild: what free names in the sources stand for.
+ * @param {Record<string, string>} [options.alias] As of esbuild: modules that take the place of others.
+ * @param {string[]} [options.inject] As of esbuild: files whose exports are what free names stand for.
  * And all that {@link serve} takes.
  */
-export async function serveSite({ page = PAGE, entries = {}, define = {}, folders = {}, texts = {}, ...rest } = {}) {
-    const bundled = entries.page === undefined ? { '/page.js': await bundle({ source: page, define }) } : {};
-    for (const [name, file] of Object.entries(entries)) bundled[`/${name}.js`] = await bundle({ file, define });
+export async function serveSite({
+    page = PAGE,
+    entries = {},
+    define = {},
+    alias = {},
+    inject = [],
+    folders = {},
+    texts = {},
+    ...rest
+} = {}) {
+    const options = { define, alias, inject };
+    const bundled = entries.page === undefined ? { '/page.js': await bundle({ source: page, ...options }) } : {};
+    for (const [name, file] of Object.entries(entries)) bundled[`/${name}.js`] = await bundle({ file, ...options });
     return serve({
         folders: { '/node_modules/mini-bitcask/': PACKAGE, ...folders },
         texts: { '/': html('/page.js'), ...bundled, ...texts },
@@ -43,13 +55,15 @@ export function html(script) {
 }
 
 /** One script from a file or a source, with all its libraries but the package itself, which stays where it is. */
-export async function bundle({ file, source, define = {}, format = 'esm' }) {
+export async function bundle({ file, source, define = {}, alias = {}, inject = [], format = 'esm' }) {
     const result = await build({
         ...(file === undefined ? { stdin: { contents: source, resolveDir: PROJECT } } : { entryPoints: [file] }),
         absWorkingDir: PROJECT,
+        alias,
         bundle: true,
         define: { global: 'globalThis', 'process.env.NODE_ENV': '"test"', ...define },
         format,
+        inject,
         logLevel: 'error',
         platform: 'browser',
         plugins: [packageByAddress],
@@ -69,6 +83,8 @@ const packageByAddress = {
     setup({ onResolve, resolve }) {
         onResolve({ filter: /^mini-bitcask|^\.\.?\// }, async ({ path, kind, resolveDir, pluginData }) => {
             if (pluginData === 'again' || kind === 'entry-point') return undefined;
+            // What other libraries import of themselves is theirs: resolved here, it loses what they say of browsers.
+            if (path.startsWith('.') && relative(PACKAGE, resolveDir).startsWith('..')) return undefined;
             const found = await resolve(path, { kind, resolveDir, pluginData: 'again' });
             const inPackage = relative(join(PACKAGE, 'dist'), found.path);
             if (!['index.js', 'sync.js', 'worker.js', 'inline.js'].includes(inPackage)) return found;

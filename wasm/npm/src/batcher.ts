@@ -9,8 +9,8 @@ import { type Answer, checked, FieldReader, FrameWriter, type Operation } from '
 const FRAME_BYTES_MAX = 4 * 1024 * 1024;
 
 interface Waiting {
-    answers: number;
-    resolve(answers: Answer[]): void;
+    /** Takes its answers from a reply, which has them in the order of the calls. */
+    settle(reply: FieldReader): void;
     reject(error: unknown): void;
 }
 
@@ -25,27 +25,48 @@ export class Batcher {
         this.#connection = connection;
     }
 
-    /** Asks one thing. Rejects where the answer tells of a failure. */
-    async ask(operation: Operation): Promise<Answer> {
-        const [answer] = await this.askMany([operation]);
-        return checked(answer as Answer);
+    /**
+     * Asks one thing, and makes of the answer what `read` does. What `operation`, the answer or `read` tell of a failure
+     * rejects: a call makes no promise but this one, since thousands may be made at once.
+     */
+    ask<T>(operation: () => Operation, read: (answer: Answer) => T): Promise<T> {
+        return new Promise((resolve, reject) => {
+            this.#frame.add(operation());
+            this.#wait({ settle: (reply) => resolve(read(checked(reply.answer()))), reject });
+        });
     }
 
-    /** Asks many things, in one frame: as many answers come as there are operations, or one for a `group`. */
-    askMany(operations: readonly Operation[], group = false): Promise<Answer[]> {
+    /** Asks several things that happen together or not at all: one answer comes. */
+    askGroup<T>(operations: readonly Operation[], read: (answer: Answer) => T): Promise<T> {
         return new Promise((resolve, reject) => {
             this.#frame.addAll(operations);
-            this.#waiting.push({ answers: group ? 1 : operations.length, resolve, reject });
-            if (this.#frame.len > FRAME_BYTES_MAX) {
-                this.send();
-            } else if (!this.#scheduled) {
-                this.#scheduled = true;
-                queueMicrotask(() => {
-                    this.#scheduled = false;
-                    this.send();
-                });
-            }
+            this.#wait({ settle: (reply) => resolve(read(checked(reply.answer()))), reject });
         });
+    }
+
+    /** Asks many things, in one frame: as many answers come. */
+    askMany<T>(operations: () => readonly Operation[], read: (answer: Answer) => T): Promise<T[]> {
+        return new Promise((resolve, reject) => {
+            const asked = operations();
+            this.#frame.addAll(asked);
+            // All are taken from the reply before one of them is looked at.
+            const settle = (reply: FieldReader): void =>
+                resolve(asked.map(() => reply.answer()).map((answer) => read(checked(answer))));
+            this.#wait({ settle, reject });
+        });
+    }
+
+    #wait(waiting: Waiting): void {
+        this.#waiting.push(waiting);
+        if (this.#frame.len > FRAME_BYTES_MAX) {
+            this.send();
+        } else if (!this.#scheduled) {
+            this.#scheduled = true;
+            queueMicrotask(() => {
+                this.#scheduled = false;
+                this.send();
+            });
+        }
     }
 
     /** Sends what was asked so far, without waiting for the microtask to end. */
@@ -57,15 +78,19 @@ export class Batcher {
         const waiting = this.#waiting;
         if (waiting.length === 0) return;
         this.#waiting = [];
+        let reply: FieldReader;
         try {
-            const reader = new FieldReader(await this.#connection.run(this.#frame.take()));
-            for (const { answers, resolve } of waiting) {
-                const mine: Answer[] = [];
-                while (mine.length < answers) mine.push(reader.answer());
-                resolve(mine);
-            }
+            reply = new FieldReader(await this.#connection.run(this.#frame.take()));
         } catch (error) {
             for (const { reject } of waiting) reject(error);
+            return;
+        }
+        for (const call of waiting) {
+            try {
+                call.settle(reply);
+            } catch (error) {
+                call.reject(error);
+            }
         }
     }
 }

@@ -30,6 +30,8 @@ export type HostOptions = Pick<
 export interface Place {
     /** For copies of files that are kept elsewhere: makes what was written last there, before it is acknowledged. */
     commit?(strict: boolean): Promise<void>;
+    /** Opens the files anew as they are elsewhere, without what could not be committed. */
+    reopen?(): Promise<Engine>;
     /** Gives the place back, after the engine gave its files back. */
     release(): void | Promise<void>;
 }
@@ -42,8 +44,8 @@ const CLEAR_STEP_KEYS = 1_000;
 const PART_BYTES = 256 * 1024;
 /** Writes of the feed that one part has at most. */
 const CHANGES = 1_000;
-/** Milliseconds after the last write until space is reclaimed. */
-const MERGE_PAUSE_MS = 50;
+/** Milliseconds after a write until files for the next ones are opened, segments are sealed and space is reclaimed. */
+const TIDY_PAUSE_MS = 50;
 
 /** One open engine. */
 export class Host implements Connection {
@@ -56,7 +58,7 @@ export class Host implements Connection {
     #version: bigint;
     #listener: ((version: bigint) => void) | undefined;
     #syncTimer: ReturnType<typeof setTimeout> | undefined;
-    #mergeTimer: ReturnType<typeof setTimeout> | undefined;
+    #tidyTimer: ReturnType<typeof setTimeout> | undefined;
     /** What runs one after another: whatever waits in the middle. */
     #turn: Promise<unknown> = Promise.resolve();
     /** A failure of work that nobody waited for: the next call is told. */
@@ -120,6 +122,7 @@ export class Host implements Connection {
         this.#meanwhile(async () => {
             this.#tidying = false;
             await this.#afterWrites();
+            await this.#engine.prepare();
         });
     }
 
@@ -158,7 +161,7 @@ export class Host implements Connection {
     async #finish(error: Error | undefined): Promise<void> {
         this.#state = 'closed';
         clearTimeout(this.#syncTimer);
-        clearTimeout(this.#mergeTimer);
+        clearTimeout(this.#tidyTimer);
         await this.#place.release();
         this.#end(error);
     }
@@ -196,30 +199,49 @@ export class Host implements Connection {
         const version = this.#engine.sequence();
         const wrote = version !== this.#version;
         if (wrote) this.#version = version;
-        if (this.#place.commit) await this.#place.commit(false);
+        if (this.#place.commit) await this.#commit(false);
         if (!wrote) return;
-        await this.#engine.prepare();
         this.#listener?.(version);
         this.#syncLater();
-        this.#mergeLater(MERGE_PAUSE_MS);
+        this.#tidyLater(TIDY_PAUSE_MS);
     }
 
+    /** Nobody is told of what could not be committed: the engine goes back to what is there, snapshots and walks end. */
+    async #commit(strict: boolean): Promise<void> {
+        try {
+            await this.#place.commit?.(strict);
+        } catch (error) {
+            if (this.#place.reopen) {
+                this.#engine.abandon();
+                try {
+                    this.#engine = await this.#place.reopen();
+                    this.#version = this.#engine.sequence();
+                } catch (lost) {
+                    this.abandon(BitcaskError.from(lost));
+                }
+            }
+            throw error;
+        }
+    }
+
+    /** Also in a store that asks for no durability: one of its writes may have. */
     #syncLater(): void {
-        if (this.#syncTimer !== undefined || this.#options.durability === 'none') return;
+        if (this.#syncTimer !== undefined) return;
         this.#syncTimer = setTimeout(() => {
             this.#syncTimer = undefined;
             this.#meanwhile(async () => {
                 this.#engine.sync();
-                await this.#place.commit?.(true);
+                await this.#commit(true);
             });
         }, this.#options.syncInterval ?? 1_000);
         unref(this.#syncTimer);
     }
 
-    #mergeLater(pause: number): void {
-        if (this.#options.readOnly) return;
-        clearTimeout(this.#mergeTimer);
-        this.#mergeTimer = setTimeout(() => {
+    /** Not at once, so that nobody waits for it, and also while writes go on without a pause. */
+    #tidyLater(pause: number): void {
+        if (this.#tidyTimer !== undefined || this.#options.readOnly) return;
+        this.#tidyTimer = setTimeout(() => {
+            this.#tidyTimer = undefined;
             this.#meanwhile(async () => {
                 const sealed = this.#engine.sealPending();
                 const merging = this.#options.autoMerge !== false;
@@ -227,11 +249,11 @@ export class Host implements Connection {
                     ? (this.#engine.mergeStep(false, MERGE_STEP_BYTES) as MergeStep)
                     : { state: 'idle' };
                 await this.#engine.prepare();
-                await this.#place.commit?.(false);
-                if (sealed > 0 || step.state !== 'idle') this.#mergeLater(0);
+                await this.#commit(false);
+                if (sealed > 0 || step.state !== 'idle') this.#tidyLater(0);
             });
         }, pause);
-        unref(this.#mergeTimer);
+        unref(this.#tidyTimer);
     }
 
     /** Work that nobody waits for. That there is no room for it is no failure: it is tried again after the next write. */
@@ -257,7 +279,7 @@ export class Host implements Connection {
         },
         snapshotClose: (id) => {
             this.#engine.snapshotClose(id);
-            this.#mergeLater(MERGE_PAUSE_MS);
+            this.#tidyLater(TIDY_PAUSE_MS);
         },
         version: () => this.#engine.sequence(),
         changes: (since, keysOnly) => this.#engine.changes(since, keysOnly, CHANGES, PART_BYTES),

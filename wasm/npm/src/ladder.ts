@@ -7,7 +7,6 @@ import { engineOptions } from './engine-options.js';
 import { BitcaskError } from './errors.js';
 import { openIndexedDb } from './folder/indexeddb.js';
 import { openMemory } from './folder/memory.js';
-import type { Folder } from './folder/shape.js';
 import { Host, type HostOptions, type Place } from './host.js';
 import { lockStore } from './lock.js';
 import type { Backend, RecoveryReport } from './types.js';
@@ -43,6 +42,11 @@ export async function openHost(name: string, options: HostOptions): Promise<Host
                 const began = performance.now();
                 const { engine, place, durable } = await open(backend, name, options, hidden);
                 const recovery = engine.recovery as unknown as RecoveryReport;
+                if (options.errorIfExists && !recovery.created) {
+                    engine.abandon();
+                    await place.release();
+                    throw new BitcaskError('EXISTS', `the store "${name}" is there already`);
+                }
                 const opened = { backend, durable, recovery: { ...recovery, took: performance.now() - began } };
                 const both = { ...place, release: async () => (await place.release(), release()) };
                 return new Host(engine, both, options, opened);
@@ -92,7 +96,7 @@ async function openOpfs(name: string, options: HostOptions): Promise<Found> {
 function openInMemory(name: string, options: HostOptions): Found {
     const folder = openMemory(name);
     try {
-        const engine = engineOf(folder, folder.list().length > 0, options);
+        const engine = Engine.openFolder(folder, engineOptions(options, SEGMENT_BYTES));
         return { engine, place: { release: () => folder.close() }, durable: false };
     } catch (error) {
         folder.close();
@@ -102,25 +106,29 @@ function openInMemory(name: string, options: HostOptions): Found {
 
 async function openCopy(name: string, options: HostOptions, hidden: boolean): Promise<Found> {
     const { create = true, readOnly = false } = options;
-    const folder = await openIndexedDb(name, { create, readOnly });
-    try {
-        const engine = engineOf(folder, folder.list().length > 0, options);
-        const strict = options.durability === 'always';
-        // What opening itself wrote is there before the first call is answered.
-        await folder.commit({ strict: true });
-        const place = {
-            // Also where nothing was changed: what was committed before is to be durable, if it is not yet.
-            commit: (now: boolean) => folder.commit({ strict: now || strict }),
-            release: () => folder.close(),
-        };
-        return { engine, place, durable: !hidden };
-    } catch (error) {
-        folder.close();
-        throw error;
-    }
-}
-
-function engineOf(folder: Folder, exists: boolean, options: HostOptions): Engine {
-    if (exists && options.errorIfExists) throw new BitcaskError('EXISTS', 'the store is there already');
-    return Engine.openFolder(folder, engineOptions(options, SEGMENT_BYTES));
+    const strict = options.durability === 'always';
+    let folder = await openIndexedDb(name, { create, readOnly });
+    const openEngine = async (): Promise<Engine> => {
+        try {
+            const engine = Engine.openFolder(folder, engineOptions(options, SEGMENT_BYTES));
+            // What opening itself wrote is there before the first call is answered.
+            await folder.commit({ strict: true });
+            return engine;
+        } catch (error) {
+            folder.close();
+            throw error;
+        }
+    };
+    const engine = await openEngine();
+    const place = {
+        // Also where nothing was changed: what was committed before is to be durable, if it is not yet.
+        commit: (now: boolean) => folder.commit({ strict: now || strict }),
+        reopen: async () => {
+            folder.close();
+            folder = await openIndexedDb(name, { create: false, readOnly });
+            return openEngine();
+        },
+        release: () => folder.close(),
+    };
+    return { engine, place, durable: !hidden };
 }

@@ -89,14 +89,15 @@ export class FrameWriter {
     addAll(operations: readonly Operation[]): void {
         const start = this.len;
         try {
-            for (const operation of operations) this.#add(operation);
+            for (const operation of operations) this.add(operation);
         } catch (error) {
             this.len = start;
             throw error;
         }
     }
 
-    #add({ op, key = EMPTY, value = EMPTY, durability = 0, expiresAt, version, more, snapshot }: Operation): void {
+    /** Adds an operation, unless it cannot be. */
+    add({ op, key = EMPTY, value = EMPTY, durability = 0, expiresAt, version, more, snapshot }: Operation): void {
         if (value.length > VALUE_LEN_MAX) {
             throw new BitcaskError('INVALID', `the value has ${value.length} bytes; ${VALUE_LEN_MAX} is the most`);
         }

@@ -6,7 +6,7 @@ import { abortable } from './abort.js';
 import type { Batcher } from './batcher.js';
 import type { Connection } from './connection.js';
 import type { Encoding } from './operations.js';
-import { type Answer, checked, Op, type Operation, Status } from './protocol.js';
+import { type Answer, Op, type Operation, Status } from './protocol.js';
 import { boundsBytes, walk, type Wanted } from './range.js';
 import { readStream } from './streams.js';
 import type { Entry, Key, Range, Reader, ReadOptions, ScanOptions } from './types.js';
@@ -34,26 +34,25 @@ export class StoreReader<V, K extends Key> implements Reader<V, K> {
         this.at = at;
     }
 
-    async get(key: K, { signal }: ReadOptions = {}): Promise<V | undefined> {
-        return this.value(await this.ask(Op.get, key, signal));
+    get(key: K, { signal }: ReadOptions = {}): Promise<V | undefined> {
+        return this.ask(Op.get, key, signal, (answer) => this.value(answer));
     }
 
-    async getEntry(key: K, { signal }: ReadOptions = {}): Promise<Entry<V, K> | undefined> {
-        const { bytes, version, expiresAt } = await this.ask(Op.entry, key, signal);
-        if (!bytes || version === undefined) return undefined;
-        const value = this.base.values.decode(bytes);
-        return { key, value, version, ...(expiresAt ? { expiresAt } : {}) };
+    getEntry(key: K, { signal }: ReadOptions = {}): Promise<Entry<V, K> | undefined> {
+        return this.ask(Op.entry, key, signal, ({ bytes, version, expiresAt }) => {
+            if (!bytes || version === undefined) return undefined;
+            const value = this.base.values.decode(bytes);
+            return { key, value, version, ...(expiresAt ? { expiresAt } : {}) };
+        });
     }
 
-    async has(key: K, { signal }: ReadOptions = {}): Promise<boolean> {
-        return (await this.ask(Op.has, key, signal)).status === Status.true;
+    has(key: K, { signal }: ReadOptions = {}): Promise<boolean> {
+        return this.ask(Op.has, key, signal, ({ status }) => status === Status.true);
     }
 
-    async getMany(keys: Iterable<K>, { signal }: ReadOptions = {}): Promise<(V | undefined)[]> {
-        const operations: Operation[] = [];
-        for (const key of keys) operations.push(this.operation(Op.get, key));
-        const answers = await abortable(signal, () => this.base.batcher.askMany(operations));
-        return answers.map((answer) => this.value(checked(answer)));
+    getMany(keys: Iterable<K>, { signal }: ReadOptions = {}): Promise<(V | undefined)[]> {
+        const operations = (): Operation[] => Array.from(keys, (key) => this.operation(Op.get, key));
+        return abortable(signal, () => this.base.batcher.askMany(operations, (answer) => this.value(answer)));
     }
 
     entries(options: ScanOptions<K> = {}): AsyncIterableIterator<[K, V]> {
@@ -91,9 +90,8 @@ export class StoreReader<V, K extends Key> implements Reader<V, K> {
     }
 
     /** @internal */
-    protected ask(op: number, key: K, signal?: AbortSignal): Promise<Answer> {
-        const operation = this.operation(op, key);
-        return abortable(signal, () => this.base.batcher.ask(operation));
+    protected ask<T>(op: number, key: K, signal: AbortSignal | undefined, read: (answer: Answer) => T): Promise<T> {
+        return abortable(signal, () => this.base.batcher.ask(() => this.operation(op, key), read));
     }
 
     private operation(op: number, key: K): Operation {

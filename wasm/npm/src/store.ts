@@ -9,7 +9,7 @@ import { streamPrefix, valueCodec } from './codec/values.js';
 import type { Connection } from './connection.js';
 import { BitcaskError } from './errors.js';
 import { Collected, expiryOf, grouped, MergeTotal, putOf, resultOf } from './operations.js';
-import { type Answer, checked, durabilityNumber, Op, type Operation, Status } from './protocol.js';
+import { type Answer, durabilityNumber, Op, type Operation, Status } from './protocol.js';
 import { persist } from './persist.js';
 import { boundsBytes } from './range.js';
 import { type Base, StoreReader } from './reader.js';
@@ -111,25 +111,27 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements Store<V,
         return this.#whole.ended;
     }
 
-    async set(key: K, value: V, options: WriteOptions = {}): Promise<void> {
-        await this.#write([putOf(this.base, key, value, options)], options);
+    set(key: K, value: V, options: WriteOptions = {}): Promise<void> {
+        return this.#write(
+            () => putOf(this.base, key, value, options),
+            options,
+            () => undefined,
+        );
     }
 
-    async delete(key: K, options: WriteOptions = {}): Promise<boolean> {
-        const [answer] = await this.#write([this.#remove(key, options)], options);
-        return answer?.status === Status.true;
+    delete(key: K, options: WriteOptions = {}): Promise<boolean> {
+        return this.#write(() => this.#remove(key, options), options, isTrue);
     }
 
     async setMany(entries: Iterable<readonly [K, V]>, options: WriteOptions = {}): Promise<void> {
-        const operations: Operation[] = [];
-        for (const [key, value] of entries) operations.push(putOf(this.base, key, value, options));
-        await this.#writeGroup(operations, options);
+        await this.#writeGroup(
+            () => Array.from(entries, ([key, value]) => putOf(this.base, key, value, options)),
+            options,
+        );
     }
 
     async deleteMany(keys: Iterable<K>, options: WriteOptions = {}): Promise<void> {
-        const operations: Operation[] = [];
-        for (const key of keys) operations.push(this.#remove(key, options));
-        await this.#writeGroup(operations, options);
+        await this.#writeGroup(() => Array.from(keys, (key) => this.#remove(key, options)), options);
     }
 
     async update(
@@ -150,7 +152,7 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements Store<V,
     }
 
     atomic(): Atomic<V, K> {
-        return new AtomicWrites(this.base, (operations, options) => this.#writeGroup(operations, options));
+        return new AtomicWrites(this.base, (operations, options) => this.#writeGroup(() => operations, options));
     }
 
     async clear(range: Omit<Range<K>, 'reverse' | 'limit'> = {}, options: WriteOptions = {}): Promise<number> {
@@ -171,21 +173,21 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements Store<V,
         return new StoreSnapshot(this.base, id, version);
     }
 
-    async ttl(key: K): Promise<number | undefined> {
-        const { bytes, expiresAt } = await this.ask(Op.entry, key);
-        if (!bytes) return undefined;
-        return expiresAt ? Math.max(0, expiresAt - Date.now()) : Infinity;
+    ttl(key: K): Promise<number | undefined> {
+        return this.ask(Op.entry, key, undefined, ({ bytes, expiresAt }) => {
+            if (!bytes) return undefined;
+            return expiresAt ? Math.max(0, expiresAt - Date.now()) : Infinity;
+        });
     }
 
-    async expire(key: K, ttl: number, options: Omit<WriteOptions, 'ttl'> = {}): Promise<boolean> {
-        const operation = {
+    expire(key: K, ttl: number, options: Omit<WriteOptions, 'ttl'> = {}): Promise<boolean> {
+        const operation = (): Operation => ({
             op: Op.expire,
             key: this.base.keys.encode(key),
             expiresAt: expiryOf(ttl),
             durability: durabilityNumber(options.durability),
-        };
-        const [answer] = await this.#write([operation], options);
-        return answer?.status === Status.true;
+        });
+        return this.#write(operation, options, isTrue);
     }
 
     subscribe(range: Omit<Range<K>, 'reverse' | 'limit'>, listener: (changed: Changed<K>) => void): () => void {
@@ -228,7 +230,10 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements Store<V,
     }
 
     async flush(): Promise<void> {
-        await this.base.batcher.ask({ op: Op.flush });
+        await this.base.batcher.ask(
+            () => ({ op: Op.flush }),
+            () => undefined,
+        );
     }
 
     async merge({ full = true, onProgress, signal }: MergeOptions = {}): Promise<MergeReport> {
@@ -269,17 +274,20 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements Store<V,
         return { op: Op.delete, key: this.base.keys.encode(key), durability: durabilityNumber(options.durability) };
     }
 
-    async #write(operations: Operation[], { signal }: WriteOptions, group = false): Promise<Answer[]> {
-        const answers = await abortable(signal, () => this.base.batcher.askMany(operations, group));
-        return answers.map(checked);
+    #write<T>(operation: () => Operation, { signal }: WriteOptions, read: (answer: Answer) => T): Promise<T> {
+        return abortable(signal, () => this.base.batcher.ask(operation, read));
     }
 
     /** All or nothing. */
-    async #writeGroup(operations: Operation[], options: WriteOptions): Promise<CommitResult> {
-        if (operations.length === 0) return { ok: true };
-        const [answer] = await this.#write(grouped(operations, options.durability), options, true);
-        return resultOf(answer as Answer);
+    async #writeGroup(operations: () => Operation[], { durability, signal }: WriteOptions): Promise<CommitResult> {
+        const group = grouped(operations(), durability);
+        if (group.length === 0) return { ok: true };
+        return abortable(signal, () => this.base.batcher.askGroup(group, resultOf));
     }
+}
+
+function isTrue({ status }: Answer): boolean {
+    return status === Status.true;
 }
 
 class AtomicWrites<V, K extends Key> extends Collected<V, K> implements Atomic<V, K> {

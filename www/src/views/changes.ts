@@ -6,6 +6,7 @@ import type { Change } from 'mini-bitcask';
 import { byId, element, perFrame } from '../dom.js';
 import { bytes, counted } from '../format.js';
 import type { Bytes, Session } from '../session.js';
+import type { StatsFeed } from '../stats-feed.js';
 import { preview } from '../text.js';
 import { say, sayError } from './say.js';
 
@@ -14,8 +15,8 @@ const SHOWN = 8;
 
 type ByteChange = Change<Uint8Array, Uint8Array>;
 
-/** Shows the last changes from the opening on. */
-export function showChanges(session: Session): void {
+/** Shows the last changes from the opening on. What else shows the store hears of them, whoever made them. */
+export function showChanges(session: Session, stats: StatsFeed): void {
     const list = byId('changes', HTMLElement);
     const said = byId('changes-said', HTMLElement);
     let last: ByteChange[] = [];
@@ -34,6 +35,7 @@ export function showChanges(session: Session): void {
                 last = [change, ...last.slice(0, SHOWN - 1)];
                 total += 1;
                 draw();
+                stats.hurry();
             }
         } catch (error) {
             if (!signal.aborted && session.store === store) sayError(said, error);

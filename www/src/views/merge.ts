@@ -38,7 +38,7 @@ export function showMerge(session: Session, stats: StatsFeed): void {
 }
 
 function told(report: MergeReport, ms: number): string {
-    if (report.runs === 0) return 'There was nothing to merge: no bytes are dead.';
+    if (report.runs === 0) return 'There was nothing to merge: only what is dead in full segments is freed.';
     const what = `Merged ${counted(report.inputs, 'segment')} into ${counted(report.outputs, 'new one')}`;
     const how = `${bytes(report.bytesRead)} read, ${bytes(report.bytesCopied)} copied`;
     return `${what} in ${duration(ms)}: ${how}, ${bytes(report.bytesFreed)} freed.`;

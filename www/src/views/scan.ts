@@ -1,5 +1,5 @@
 /**
- * A range of keys, as it is now: what is typed and what is written shows at once.
+ * A range of keys, as it is now: what is typed shows at once, and what is written soon.
  */
 
 import type { Range } from 'mini-bitcask';
@@ -16,6 +16,8 @@ import { say, sayError } from './say.js';
 const ROWS = 50;
 /** While much is written, once in this time is enough. */
 const PAUSE_MS = 200;
+/** A range is counted key by key, and other calls wait meanwhile: beyond so many it is "more". */
+const COUNTED_MAX = 5_000;
 
 type Bounds = Omit<Range<Uint8Array>, 'reverse' | 'limit'>;
 
@@ -40,7 +42,7 @@ class ScanView {
     #more = byId('scan-more', HTMLButtonElement);
     #clear = byId('scan-clear', HTMLButtonElement);
     #rowsMax = ROWS;
-    #unsubscribe: () => void = () => undefined;
+    #version: bigint | undefined;
     #running = false;
     #stale = false;
 
@@ -58,6 +60,9 @@ class ScanView {
         });
         this.#clear.addEventListener('click', () => void this.#clearRange());
         session.phase.observe(() => this.#changeRange());
+        stats.latest.observe((latest) => {
+            if (latest && latest.version !== this.#version) void this.#scan();
+        });
     }
 
     #bounds(): Bounds {
@@ -69,22 +74,11 @@ class ScanView {
     }
 
     #changeRange(): void {
-        this.#unsubscribe();
-        this.#unsubscribe = () => undefined;
         this.#rowsMax = ROWS;
-        const store = this.#session.store;
-        if (!store) {
-            this.#rows.replaceChildren();
-            this.#more.hidden = this.#clear.hidden = true;
-            return say(this.#said, '');
-        }
-        try {
-            this.#unsubscribe = store.subscribe(this.#bounds(), () => void this.#scan());
-            void this.#scan();
-        } catch (error) {
-            // Bounds that cannot be, the first after the last say.
-            sayError(this.#said, error);
-        }
+        if (this.#session.store) return void this.#scan();
+        this.#rows.replaceChildren();
+        this.#more.hidden = this.#clear.hidden = true;
+        say(this.#said, '');
     }
 
     /** Scans, and scans again if something changed meanwhile; never twice at a time. */
@@ -108,21 +102,32 @@ class ScanView {
     async #scanOnce(store: Bytes): Promise<void> {
         const bounds = this.#bounds();
         const rows: HTMLTableRowElement[] = [];
-        const options = { ...bounds, reverse: this.#reverse.checked, limit: this.#rowsMax };
-        const [total] = await Promise.all([
-            store.count(bounds),
+        // One more than is shown tells whether there are more.
+        const options = { ...bounds, reverse: this.#reverse.checked, limit: this.#rowsMax + 1 };
+        const [{ total, atLeast }] = await Promise.all([
+            this.#count(store, bounds),
             (async () => {
                 for await (const [key, value] of store.entries(options)) rows.push(this.#row(key, value));
             })(),
         ]);
+        const more = rows.splice(this.#rowsMax).length > 0;
         this.#replaceRows(rows);
-        this.#more.hidden = total <= rows.length;
-        this.#clear.hidden = total === 0;
+        this.#more.hidden = !more;
+        this.#clear.hidden = rows.length === 0;
         this.#clear.textContent = Object.keys(bounds).length > 0 ? 'Delete these…' : 'Delete all…';
-        const found = total === 0 ? 'No keys.' : `${counted(total, 'key')}.`;
+        const found = rows.length === 0 ? 'No keys.' : `${atLeast ? 'More than ' : ''}${counted(total, 'key')}.`;
         // Only what is new is read aloud.
-        const text = total > rows.length ? `${found} ${count(rows.length)} are shown.` : found;
+        const text = more ? `${found} ${count(rows.length)} are shown.` : found;
         if (this.#said.textContent !== text) say(this.#said, text);
+    }
+
+    /** How many keys are in a range; of all the store knows it without looking. */
+    async #count(store: Bytes, bounds: Bounds): Promise<{ total: number; atLeast: boolean }> {
+        const stats = await store.stats();
+        this.#version = stats.version;
+        if (Object.keys(bounds).length === 0) return { total: stats.keys, atLeast: false };
+        const total = await store.count({ ...bounds, limit: COUNTED_MAX + 1 });
+        return { total: Math.min(total, COUNTED_MAX), atLeast: total > COUNTED_MAX };
     }
 
     /** The keyboard's place among the rows stays. */
@@ -169,8 +174,8 @@ class ScanView {
         if (!store) return;
         const bounds = this.#bounds();
         try {
-            const total = await store.count(bounds);
-            if (!(await confirmed(`Delete ${counted(total, 'key')}?`))) return;
+            const { total, atLeast } = await this.#count(store, bounds);
+            if (!(await confirmed(`Delete ${atLeast ? 'more than ' : ''}${counted(total, 'key')}?`))) return;
             say(this.#did, 'Deleting…');
             const gone = await store.clear(bounds);
             say(this.#did, `Deleted ${counted(gone, 'key')}.`);

@@ -12,7 +12,7 @@ import {
     type AbstractOpenOptions,
     type AbstractPutOptions,
 } from 'abstract-level';
-import { inThread, open, type OpenOptions, type Reader, type WriteOptions } from '../index.js';
+import { BitcaskError, inThread, open, type OpenOptions, type Reader, type WriteOptions } from '../index.js';
 import type { SyncOpenOptions } from '../sync.js';
 import { type IteratorOptions, LevelIterator } from './level/iterator.js';
 import { levelKeys, type LevelRange, rangeOf } from './level/range.js';
@@ -102,11 +102,16 @@ export class BitcaskLevel<K = string, V = string> extends AbstractLevel<Bytes, K
     }
 
     protected async _open({ createIfMissing, ...options }: BitcaskLevelOpenOptions): Promise<void> {
-        this.#store = await this.#open<Bytes, Bytes>(this.location, {
+        const opening = this.#open<Bytes, Bytes>(this.location, {
             ...(options as StoreOptions),
             create: createIfMissing !== false,
             keys: levelKeys,
             values: 'bytes',
+        });
+        this.#store = await opening.catch((error: BitcaskError) => {
+            // Those who expect one of these look for Level's words.
+            const words = { NO_STORE: 'does not exist', EXISTS: 'exists already' }[error.code as string];
+            throw words ? new BitcaskError(error.code, `${this.location} ${words}`, { cause: error }) : error;
         });
     }
 

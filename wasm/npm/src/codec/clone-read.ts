@@ -3,7 +3,34 @@
  */
 
 import { copyOf, textOf } from './bytes.js';
-import { ERROR_PARTS, ERRORS, platform, Tag, VALUE_DEPTH_MAX, VIEWS } from './clone-items.js';
+import { ERROR_PARTS, ERRORS, platform, VIEWS } from './clone-items.js';
+import {
+    TAG_AGAIN,
+    TAG_ARRAY,
+    TAG_BIG_NEGATIVE,
+    TAG_BIG_POSITIVE,
+    TAG_BOXED,
+    TAG_BUFFER,
+    TAG_DATE,
+    TAG_ERROR,
+    TAG_FALSE,
+    TAG_FLOAT,
+    TAG_INT,
+    TAG_MAP,
+    TAG_NULL,
+    TAG_OBJECT,
+    TAG_REG_EXP,
+    TAG_SET,
+    TAG_SHORT_TEXT,
+    TAG_SMALL_INT,
+    TAG_SPARSE_ARRAY,
+    TAG_TEXT,
+    TAG_TRUE,
+    TAG_UNDEFINED,
+    TAG_UNITS,
+    TAG_VIEW,
+    VALUE_DEPTH_MAX,
+} from './marks.js';
 
 /** Reads items. Whatever is wrong ends in some error; `decodeClone` says it in better words. */
 export class ItemReader {
@@ -29,36 +56,36 @@ export class ItemReader {
 
     #item(): unknown {
         const tag = this.#u8();
-        if (tag >= Tag.SmallInt) return tag - Tag.SmallInt;
-        if (tag >= Tag.ShortText) return this.#text(tag - Tag.ShortText);
+        if (tag >= TAG_SMALL_INT) return tag - TAG_SMALL_INT;
+        if (tag >= TAG_SHORT_TEXT) return this.#text(tag - TAG_SHORT_TEXT);
         switch (tag) {
-            case Tag.Undefined:
+            case TAG_UNDEFINED:
                 return undefined;
-            case Tag.Null:
+            case TAG_NULL:
                 return null;
-            case Tag.False:
+            case TAG_FALSE:
                 return false;
-            case Tag.True:
+            case TAG_TRUE:
                 return true;
-            case Tag.Int: {
+            case TAG_INT: {
                 const count = this.#count();
                 return (count >>> 1) ^ -(count & 1);
             }
-            case Tag.Float:
+            case TAG_FLOAT:
                 return this.#float();
-            case Tag.BigPositive:
+            case TAG_BIG_POSITIVE:
                 return this.#big();
-            case Tag.BigNegative:
+            case TAG_BIG_NEGATIVE:
                 return -this.#big();
-            case Tag.Text:
+            case TAG_TEXT:
                 return this.#text(this.#count());
-            case Tag.Units: {
+            case TAG_UNITS: {
                 let text = '';
                 for (let left = this.#countOf(2); left > 0; left -= 1)
                     text += String.fromCharCode(this.#u8() | (this.#u8() << 8));
                 return text;
             }
-            case Tag.Again: {
+            case TAG_AGAIN: {
                 const number = this.#count();
                 if (number >= this.#objects.length) throw RangeError();
                 return this.#objects[number];
@@ -74,43 +101,43 @@ export class ItemReader {
 
     #object(tag: number): unknown {
         switch (tag) {
-            case Tag.Object:
+            case TAG_OBJECT:
                 return this.#properties(this.#began<object>({}));
-            case Tag.Array: {
+            case TAG_ARRAY: {
                 const items = this.#began<unknown[]>([]);
                 for (let left = this.#countOf(1); left > 0; left -= 1) items.push(this.#item());
                 return items;
             }
-            case Tag.SparseArray:
+            case TAG_SPARSE_ARRAY:
                 return this.#properties(this.#began(sparse(this.#count())));
-            case Tag.Map: {
+            case TAG_MAP: {
                 const map = this.#began(new Map());
                 for (let left = this.#countOf(2); left > 0; left -= 1) map.set(this.#item(), this.#item());
                 return map;
             }
-            case Tag.Set: {
+            case TAG_SET: {
                 const set = this.#began(new Set());
                 for (let left = this.#countOf(1); left > 0; left -= 1) set.add(this.#item());
                 return set;
             }
-            case Tag.Date:
+            case TAG_DATE:
                 return this.#began(new Date(this.#float()));
-            case Tag.RegExp:
+            case TAG_REG_EXP:
                 return this.#began(new RegExp(this.#string(), this.#string()));
-            case Tag.Boxed: {
+            case TAG_BOXED: {
                 const item = this.#item();
                 if (!['boolean', 'number', 'string', 'bigint'].includes(typeof item)) throw RangeError();
                 return this.#began(Object(item));
             }
-            case Tag.Error:
+            case TAG_ERROR:
                 return this.#error();
-            case Tag.Buffer: {
+            case TAG_BUFFER: {
                 const end = this.#past(this.#count());
                 const start = this.#at;
                 this.#at = end;
                 return this.#began(copyOf(this.#bytes, start, end).buffer);
             }
-            case Tag.View:
+            case TAG_VIEW:
                 return this.#viewOf();
             default:
                 throw RangeError();

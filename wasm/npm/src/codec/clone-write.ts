@@ -4,7 +4,35 @@
 
 import { BitcaskError } from '../errors.js';
 import { type ByteWriter, kindOf } from './bytes.js';
-import { ERROR_PARTS, ERRORS, platform, SHORT_TEXT_MAX, Tag, VALUE_DEPTH_MAX, VIEWS } from './clone-items.js';
+import { ERROR_PARTS, ERRORS, platform, VIEWS } from './clone-items.js';
+import {
+    SHORT_TEXT_MAX,
+    TAG_AGAIN,
+    TAG_ARRAY,
+    TAG_BIG_NEGATIVE,
+    TAG_BIG_POSITIVE,
+    TAG_BOXED,
+    TAG_BUFFER,
+    TAG_DATE,
+    TAG_ERROR,
+    TAG_FALSE,
+    TAG_FLOAT,
+    TAG_INT,
+    TAG_MAP,
+    TAG_NULL,
+    TAG_OBJECT,
+    TAG_REG_EXP,
+    TAG_SET,
+    TAG_SHORT_TEXT,
+    TAG_SMALL_INT,
+    TAG_SPARSE_ARRAY,
+    TAG_TEXT,
+    TAG_TRUE,
+    TAG_UNDEFINED,
+    TAG_UNITS,
+    TAG_VIEW,
+    VALUE_DEPTH_MAX,
+} from './marks.js';
 
 /** Refuses a value, or the bytes of one. */
 export function refuseValue(message: string, cause?: unknown): never {
@@ -31,16 +59,16 @@ export class ItemWriter {
             case 'number':
                 return this.#number(item);
             case 'boolean':
-                return out.u8(item ? Tag.True : Tag.False);
+                return out.u8(item ? TAG_TRUE : TAG_FALSE);
             case 'undefined':
-                return out.u8(Tag.Undefined);
+                return out.u8(TAG_UNDEFINED);
             case 'bigint':
                 return this.#big(item);
             case 'object': {
-                if (item === null) return out.u8(Tag.Null);
+                if (item === null) return out.u8(TAG_NULL);
                 const number = this.#numbers.get(item);
                 if (number !== undefined) {
-                    out.u8(Tag.Again);
+                    out.u8(TAG_AGAIN);
                     return this.#count(number);
                 }
                 this.#numbers.set(item, this.#next++);
@@ -58,30 +86,30 @@ export class ItemWriter {
     #object(item: object): void {
         const out = this.#out;
         const prototype: unknown = Object.getPrototypeOf(item);
-        if (prototype === Object.prototype) return this.#properties(Tag.Object, item as Record<string, unknown>);
+        if (prototype === Object.prototype) return this.#properties(TAG_OBJECT, item as Record<string, unknown>);
         if (Array.isArray(item)) return this.#array(item);
         const kind = kindOf(item);
         // The methods of the prototypes: an object's own may be anything, and not what the kind promises.
         switch (kind) {
             case 'Map':
-                out.u8(Tag.Map);
+                out.u8(TAG_MAP);
                 // A copy first: a getter in it may add to the map, and the count stands in front.
                 return this.#items([...Map.prototype.entries.call(item as Map<unknown, unknown>)].flat(), 2);
             case 'Set':
-                out.u8(Tag.Set);
+                out.u8(TAG_SET);
                 return this.#items([...Set.prototype.values.call(item as Set<unknown>)], 1);
             case 'Date':
-                out.u8(Tag.Date);
+                out.u8(TAG_DATE);
                 return this.#float(Date.prototype.getTime.call(item));
             case 'RegExp':
-                out.u8(Tag.RegExp);
+                out.u8(TAG_REG_EXP);
                 this.#text((item as RegExp).source);
                 return this.#text((item as RegExp).flags);
             case 'Boolean':
             case 'Number':
             case 'String':
             case 'BigInt':
-                out.u8(Tag.Boxed);
+                out.u8(TAG_BOXED);
                 return this.item(platform[kind]!.prototype.valueOf.call(item));
             case 'ArrayBuffer':
                 return this.#buffer(new Uint8Array(item as ArrayBuffer));
@@ -90,14 +118,14 @@ export class ItemWriter {
                 if (kind === 'Error' || item instanceof Error) return this.#error(item as Error);
                 // Objects of the platform (Blob, Promise, URL, …) have a kind of their own, and no content that shows.
                 if (kind !== 'Object') refuseValue(`a ${kind} cannot be stored`);
-                return this.#properties(Tag.Object, item as Record<string, unknown>);
+                return this.#properties(TAG_OBJECT, item as Record<string, unknown>);
         }
     }
 
     #properties(tag: number, item: Record<string, unknown>, names = Object.keys(item)): void {
         const out = this.#out;
         out.u8(tag);
-        if (tag === Tag.SparseArray) this.#count((item as unknown as unknown[]).length);
+        if (tag === TAG_SPARSE_ARRAY) this.#count((item as unknown as unknown[]).length);
         this.#count(names.length);
         for (const name of names) {
             this.#text(name);
@@ -109,8 +137,8 @@ export class ItemWriter {
         const names = Object.keys(items);
         // Indices come first, in their order: if the last name is the last index then all are there, and nothing else.
         if (names.length !== items.length || (names.length && names[names.length - 1] !== String(items.length - 1)))
-            return this.#properties(Tag.SparseArray, items as unknown as Record<string, unknown>, names);
-        this.#out.u8(Tag.Array);
+            return this.#properties(TAG_SPARSE_ARRAY, items as unknown as Record<string, unknown>, names);
+        this.#out.u8(TAG_ARRAY);
         this.#items(items, 1);
     }
 
@@ -123,7 +151,7 @@ export class ItemWriter {
 
     #error(error: Error): void {
         const out = this.#out;
-        out.u8(Tag.Error);
+        out.u8(TAG_ERROR);
         out.u8(Math.max(0, ERRORS.indexOf(error.name)));
         const at = out.take(1);
         let parts = 0;
@@ -139,7 +167,7 @@ export class ItemWriter {
     #view(kind: string, view: ArrayBufferView): void {
         const at = VIEWS.indexOf(kind);
         if (at < 0) refuseValue(`a ${kind} cannot be stored`);
-        this.#out.u8(Tag.View);
+        this.#out.u8(TAG_VIEW);
         this.#out.u8(at);
         const { buffer, byteOffset, byteLength } = view;
         // A view of a part, of a pool of memory say, is stored without the rest, which is none of its business.
@@ -149,7 +177,7 @@ export class ItemWriter {
     }
 
     #buffer(bytes: Uint8Array): void {
-        this.#out.u8(Tag.Buffer);
+        this.#out.u8(TAG_BUFFER);
         this.#count(bytes.length);
         this.#out.raw(bytes);
     }
@@ -157,12 +185,12 @@ export class ItemWriter {
     #number(item: number): void {
         const out = this.#out;
         if ((item | 0) !== item || Object.is(item, -0)) {
-            out.u8(Tag.Float);
+            out.u8(TAG_FLOAT);
             this.#float(item);
         } else if (item >= 0 && item < 0x80) {
-            out.u8(Tag.SmallInt | item);
+            out.u8(TAG_SMALL_INT | item);
         } else {
-            out.u8(Tag.Int);
+            out.u8(TAG_INT);
             // Zigzag: small negative numbers are short too.
             this.#count(((item << 1) ^ (item >> 31)) >>> 0);
         }
@@ -175,7 +203,7 @@ export class ItemWriter {
 
     #big(item: bigint): void {
         const out = this.#out;
-        out.u8(item < 0n ? Tag.BigNegative : Tag.BigPositive);
+        out.u8(item < 0n ? TAG_BIG_NEGATIVE : TAG_BIG_POSITIVE);
         const digits = (item < 0n ? -item : item).toString(16);
         const count = (digits.length + 1) >> 1;
         this.#count(count);
@@ -191,14 +219,14 @@ export class ItemWriter {
         if (out.text(text)) {
             const count = out.length - start;
             if (count <= SHORT_TEXT_MAX) {
-                out.bytes[tagAt] = Tag.ShortText | count;
+                out.bytes[tagAt] = TAG_SHORT_TEXT | count;
             } else {
-                out.bytes[tagAt] = Tag.Text;
+                out.bytes[tagAt] = TAG_TEXT;
                 out.countSince(start);
             }
         } else {
             // Half of a surrogate pair has no UTF-8.
-            out.bytes[tagAt] = Tag.Units;
+            out.bytes[tagAt] = TAG_UNITS;
             out.length = start;
             this.#count(text.length);
             const at = out.take(text.length * 2);

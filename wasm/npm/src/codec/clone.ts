@@ -8,14 +8,8 @@
 import { BitcaskError } from '../errors.js';
 import { type ByteWriter, copyOf, isBytes, textOf, written } from './bytes.js';
 import { ItemReader } from './clone-read.js';
+import { ITEM_VERSION, VALUE_BYTES, VALUE_ITEM } from './marks.js';
 import { ItemWriter, refuseValue } from './clone-write.js';
-
-/** What the first byte says, where a value is no text: no UTF-8 begins with these. */
-export const VALUE_BYTES = 0xf9;
-const VALUE_ITEM = 0xfa;
-
-/** Of items. Another layout gets another number, and this one is read for ever. */
-const VERSION = 1;
 
 function writeClone(out: ByteWriter, value: unknown): void {
     const start = out.length;
@@ -26,7 +20,7 @@ function writeClone(out: ByteWriter, value: unknown): void {
         out.raw(value);
     } else {
         out.u8(VALUE_ITEM);
-        out.u8(VERSION);
+        out.u8(ITEM_VERSION);
         new ItemWriter(out).item(value);
     }
 }
@@ -49,8 +43,8 @@ export function decodeClone(bytes: Uint8Array): unknown {
     try {
         if (first === VALUE_BYTES) return copyOf(bytes, 1);
         if (first !== VALUE_ITEM) return textOf(bytes);
-        if (bytes[1] === VERSION) return new ItemReader(bytes, 2).whole();
-        if (bytes[1]! > VERSION) newer = ', but perhaps by a newer version';
+        if (bytes[1] === ITEM_VERSION) return new ItemReader(bytes, 2).whole();
+        if (bytes[1]! > ITEM_VERSION) newer = ', but perhaps by a newer version';
     } catch {
         // What is thrown above says less than what is said below.
     }

@@ -4,27 +4,20 @@
 
 import { BitcaskError } from '../errors.js';
 import type { Key, KeyCodec } from '../types.js';
-import { ByteWriter, copyOf, isBytes, kindOf, textOf, written } from './bytes.js';
-
-/** The longest key, in bytes. */
-export const KEY_BYTES_MAX = 0xffff;
-
-/** How deep arrays nest in a key. */
-export const KEY_DEPTH_MAX = 64;
-
-/** What the first byte says. No UTF-8 begins with these, so that text needs no mark and is the command line's. */
-const NUMBER = 0xf8;
-const BYTES = 0xf9;
-const ARRAY = 0xfa;
-
-/** What the byte before an element of an array says; in the order in which keys sort. */
-const END = 0;
-const TEXT_ELEMENT = 1;
-const NUMBER_ELEMENT = 2;
-const BYTES_ELEMENT = 3;
-const ARRAY_ELEMENT = 4;
-/** Follows a zero byte that belongs to a text or to bytes: one alone ends them. Above every mark of an element. */
-const ESCAPE = 0xff;
+import { type ByteWriter, copyOf, isBytes, kindOf, textOf, written } from './bytes.js';
+import {
+    ARRAY_ELEMENT,
+    BYTES_ELEMENT,
+    ELEMENTS_END,
+    ESCAPE,
+    KEY_ARRAY,
+    KEY_BYTES,
+    KEY_BYTES_MAX,
+    KEY_DEPTH_MAX,
+    KEY_NUMBER,
+    NUMBER_ELEMENT,
+    TEXT_ELEMENT,
+} from './marks.js';
 
 /** A codec that also writes into a buffer that is there, and knows which bytes follow those of a prefix. */
 export interface KeyFormat<K> extends KeyCodec<K> {
@@ -95,7 +88,7 @@ function terminate(out: ByteWriter, start: number): void {
         if (bytes[from] === 0) bytes[to--] = ESCAPE;
         bytes[to--] = bytes[from]!;
     }
-    out.u8(END);
+    out.u8(ELEMENTS_END);
 }
 
 function writeElement(out: ByteWriter, key: unknown, depth: number): void {
@@ -110,7 +103,7 @@ function writeElement(out: ByteWriter, key: unknown, depth: number): void {
     } else if (Array.isArray(key)) {
         out.u8(ARRAY_ELEMENT);
         writeElements(out, key, depth);
-        out.u8(END);
+        out.u8(ELEMENTS_END);
     } else {
         out.u8(BYTES_ELEMENT);
         writeOther(out, key);
@@ -138,13 +131,13 @@ function writeAny(out: ByteWriter, key: Key): void {
         if (!(key.charCodeAt(0) > 0)) out.u8(0);
         writeText(out, key);
     } else if (typeof key === 'number') {
-        out.u8(NUMBER);
+        out.u8(KEY_NUMBER);
         writeNumber(out, key);
     } else if (Array.isArray(key)) {
-        out.u8(ARRAY);
+        out.u8(KEY_ARRAY);
         writeElements(out, key, 1);
     } else {
-        out.u8(BYTES);
+        out.u8(KEY_BYTES);
         writeOther(out, key);
     }
 }
@@ -166,7 +159,7 @@ class ElementReader {
         if (depth > KEY_DEPTH_MAX) throw TypeError();
         while (depth > 1 || this.at < bytes.length) {
             const mark = bytes[this.at++];
-            if (mark === END && depth > 1) break;
+            if (mark === ELEMENTS_END && depth > 1) break;
             if (mark === TEXT_ELEMENT) keys.push(textOf(this.terminated()));
             else if (mark === NUMBER_ELEMENT) keys.push(numberAt(bytes, (this.at += 8) - 8));
             else if (mark === BYTES_ELEMENT) keys.push(this.terminated());
@@ -176,22 +169,19 @@ class ElementReader {
         return keys;
     }
 
-    /** A copy of the bytes up to a zero that is not escaped, with one zero for each escaped one. */
+    /** The bytes up to a zero that is not escaped, with one zero for each escaped one. */
     private terminated(): Uint8Array {
         const { bytes } = this;
-        const out: Uint8Array[] = [];
+        const out: number[] = [];
         for (;;) {
-            const zero = bytes.indexOf(0, this.at);
-            if (zero < 0) throw TypeError();
-            const escaped = bytes[zero + 1] === ESCAPE;
-            out.push(bytes.subarray(this.at, escaped ? zero + 1 : zero));
-            this.at = zero + (escaped ? 2 : 1);
-            if (!escaped) break;
+            const byte = bytes[this.at++];
+            if (byte === undefined) throw TypeError();
+            if (byte === 0) {
+                if (bytes[this.at] !== ESCAPE) return Uint8Array.from(out);
+                this.at += 1;
+            }
+            out.push(byte);
         }
-        if (out.length === 1) return copyOf(out[0]!);
-        const whole = new ByteWriter();
-        for (const part of out) whole.raw(part);
-        return copyOf(whole.bytes, 0, whole.length);
     }
 }
 
@@ -216,13 +206,13 @@ function decodeAny(bytes: Uint8Array): Key {
         if (first === 0) {
             if (bytes.length === 1) return '';
             if (bytes[1] === 0) return textOf(bytes, 1);
-        } else if (first < NUMBER) {
+        } else if (first < KEY_NUMBER) {
             return textOf(bytes);
-        } else if (first === NUMBER) {
+        } else if (first === KEY_NUMBER) {
             if (bytes.length === 9) return numberAt(bytes, 1);
-        } else if (first === BYTES) {
+        } else if (first === KEY_BYTES) {
             return copyOf(bytes, 1);
-        } else if (first === ARRAY) {
+        } else if (first === KEY_ARRAY) {
             return new ElementReader(bytes, 1).elements(1);
         }
     } catch (cause) {
@@ -242,7 +232,7 @@ function decodeText(bytes: Uint8Array): string {
 /** Which bytes end a range with this prefix. */
 function afterAny(prefix: Key, from: Uint8Array): Uint8Array | undefined {
     // All strings: everything below the numbers.
-    if (prefix === '') return Uint8Array.of(NUMBER);
+    if (prefix === '') return Uint8Array.of(KEY_NUMBER);
     if (typeof prefix === 'number') refuseKey('a number is no prefix');
     if (Array.isArray(prefix) && from.length < KEY_BYTES_MAX) {
         // An escape would go on with the last text or bytes, so that ['a'] would have ['a\0b'] too.

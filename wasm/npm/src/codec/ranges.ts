@@ -5,7 +5,8 @@
 import { BitcaskError } from '../errors.js';
 import type { KeyCodec, Range } from '../types.js';
 import { type ByteWriter, written } from './bytes.js';
-import { KEY_BYTES_MAX, type KeyFormat, keyFormat, refuseKey, successor } from './keys.js';
+import { type KeyFormat, keyFormat, refuseKey, successor } from './keys.js';
+import { KEY_BYTES_MAX } from './marks.js';
 
 /** A range of bytes; without a bound it goes as far as there are keys. */
 export interface Bounds {
@@ -57,10 +58,13 @@ function narrower(sign: 1 | -1, a: Bound, b: Bound): Bound {
 class PrefixedKeys<K> implements Keys<K> {
     readonly #format: KeyFormat<K>;
     readonly #prefix: Uint8Array;
+    /** Made once: every call of every key needs it. */
+    readonly #write: (out: ByteWriter, key: K) => void;
 
     constructor(format: KeyFormat<K>, prefix: Uint8Array) {
         this.#format = format;
         this.#prefix = prefix;
+        this.#write = prefix.length ? (out, key) => (out.raw(prefix), format.write(out, key)) : format.write;
     }
 
     encode(key: K): Uint8Array {
@@ -87,8 +91,8 @@ class PrefixedKeys<K> implements Keys<K> {
         let upper: Bound = last && { bytes: last, exclusive: true };
         if (prefix !== undefined) {
             const { from, to } = this.#format.prefix(prefix);
-            lower = { bytes: this.#behind((out) => out.raw(from)), exclusive: false };
-            if (to) upper = { bytes: this.#behind((out) => out.raw(to)), exclusive: true };
+            lower = { bytes: this.#behind(from), exclusive: false };
+            if (to) upper = { bytes: this.#behind(to), exclusive: true };
         }
         lower = narrower(1, either(gt, gte), lower);
         upper = narrower(-1, either(lt, lte), upper);
@@ -106,17 +110,22 @@ class PrefixedKeys<K> implements Keys<K> {
     }
 
     #bound(key: K): Uint8Array {
-        return this.#behind((out) => this.#format.write(out, key));
+        return short(written(this.#write, key));
     }
 
-    #behind(write: (out: ByteWriter) => void): Uint8Array {
-        const bytes = written((out) => {
-            out.raw(this.#prefix);
-            write(out);
-        });
-        if (bytes.length > KEY_BYTES_MAX) refuseKey(`a key is longer than ${KEY_BYTES_MAX} bytes`);
-        return bytes;
+    #behind(bytes: Uint8Array): Uint8Array {
+        return short(
+            written((out) => {
+                out.raw(this.#prefix);
+                out.raw(bytes);
+            }),
+        );
     }
+}
+
+function short(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > KEY_BYTES_MAX) refuseKey(`a key is longer than ${KEY_BYTES_MAX} bytes`);
+    return bytes;
 }
 
 /** The keys that an option asks for; with a prefix, those behind its bytes. */

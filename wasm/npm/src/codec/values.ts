@@ -5,8 +5,9 @@
 import { BitcaskError } from '../errors.js';
 import type { ValueCodec } from '../types.js';
 import { copyOf, isBytes, kindOf, textOf, written } from './bytes.js';
-import { decodeClone, encodeClone, VALUE_BYTES } from './clone.js';
+import { decodeClone, encodeClone } from './clone.js';
 import { refuseValue } from './clone-write.js';
+import { VALUE_BYTES } from './marks.js';
 
 /** What {@link valueCodec} takes. */
 export type ValuesOption<V> = 'clone' | 'json' | 'utf8' | 'bytes' | ValueCodec<V>;

@@ -25,24 +25,25 @@ export const levelKeys: KeyCodec<Bytes> = {
     decode: (bytes) => bytes.slice(bytes[0] ? 0 : 1),
 };
 
-/** The range, for the store. */
+/** The range, for the store. Of two bounds on one side Level takes the one that includes its key. */
 export function rangeOf({ gt, gte, lt, lte, reverse, limit }: LevelRange): Range<Bytes> {
     const range: Range<Bytes> = { reverse, limit: limit < 0 ? Infinity : limit };
-    if (gt) range.gt = gt;
     if (gte) range.gte = gte;
-    if (lt) range.lt = lt;
+    else if (gt) range.gt = gt;
     if (lte) range.lte = lte;
+    else if (lt) range.lt = lt;
     return range;
 }
 
 /** The part of a range that begins at a key; `undefined` where that key is outside. */
-export function rangeFrom(range: Range<Bytes>, key: Bytes): Range<Bytes> | undefined {
-    const { gt, gte, lt, lte, reverse } = range;
+export function rangeFrom({ gt, gte, lt, lte, ...range }: Range<Bytes>, key: Bytes): Range<Bytes> | undefined {
     if (gt && compare(key, gt) <= 0) return undefined;
     if (gte && compare(key, gte) < 0) return undefined;
     if (lt && compare(key, lt) >= 0) return undefined;
     if (lte && compare(key, lte) > 0) return undefined;
-    return reverse ? { ...range, lte: key } : { ...range, gte: key };
+    const { reverse } = range;
+    const end = reverse ? (gt && { gt }) ?? (gte && { gte }) : (lt && { lt }) ?? (lte && { lte });
+    return { ...range, ...end, ...(reverse ? { lte: key } : { gte: key }) };
 }
 
 /** Below 0, 0 or above 0, in the order of the bytes. */
