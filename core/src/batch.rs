@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::format::{KEY_LEN_MAX, VALUE_LEN_MAX, len64};
+use crate::order::keys_in_order;
 
 /// Several puts and deletes, in order. Written by [`Store::write`](crate::Store::write): after a crash all of them
 /// are there or none. Of several writes of one key the last one counts.
@@ -131,18 +132,13 @@ impl Batch {
         let mut operations: Vec<Operation<'_>> =
             self.operations.iter().filter_map(|place| self.operation(place)).collect();
         // Few batches write a key twice, and only those pay for it.
-        let mut keys: Vec<&[u8]> = operations.iter().map(|operation| operation.key).collect();
-        keys.sort_unstable();
-        let mut repeated: Vec<&[u8]> = keys
-            .iter()
-            .zip(keys.iter().skip(1))
-            .filter(|(key, next)| key == next)
-            .map(|(key, _)| *key)
-            .collect();
-        if !repeated.is_empty() {
-            repeated.dedup();
-            for operation in &mut operations {
-                operation.repeated = repeated.binary_search(&operation.key).ok();
+        let keys = keys_in_order(operations.iter().map(|operation| operation.key));
+        let same_keys = keys.chunk_by(|(key, _), (next, _)| key == next);
+        for (number, same) in same_keys.filter(|same| 1 < same.len()).enumerate() {
+            for (_, place) in same {
+                if let Some(operation) = operations.get_mut(*place) {
+                    operation.repeated = Some(number);
+                }
             }
         }
         operations

@@ -11,6 +11,7 @@ use crate::changes::Trail;
 use crate::error::{Error, Result};
 use crate::format::seal::Tally;
 use crate::format::{HEADER_LEN, Header, HeaderKind, len64};
+use crate::order::sort_by_numbers;
 use crate::segment::{Segment, SegmentId};
 
 /// What a segment is at the moment.
@@ -241,7 +242,7 @@ impl<G: Segment> Catalog<G> {
     /// All segments in the order of their positions; a retired one comes before what replaced it.
     pub(crate) fn in_order(&self) -> Vec<Arc<Entry<G>>> {
         let mut entries: Vec<_> = self.load().iter().flatten().cloned().collect();
-        entries.sort_by_key(|entry| (entry.header.first, entry.id()));
+        sort_by_numbers(&mut entries, |entry| [entry.header.first, entry.id().0, 0]);
         entries
     }
 

@@ -4,7 +4,6 @@
 //! follower needs, and tombstones, which a follower may need. [`Changes::is_complete`] says whether any that matters
 //! may be gone; the rule and its proof are in FORMAT.md, section 12.
 
-use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::walk::{Block, Depth, Walk, WalkEnd};
 use crate::format::{HEADER_LEN, Kind, Record, len64};
 use crate::open::search_budget;
+use crate::order::sort_by_numbers;
 use crate::segment::{Segment, Storage};
 use crate::store::Inner;
 
@@ -183,8 +183,7 @@ impl<S: Storage> Changes<S> {
 fn counting<G: Segment>(mut entries: Vec<Arc<Entry<G>>>) -> Vec<Arc<Entry<G>>> {
     entries.retain(|entry| !(entry.is_merge() && entry.state() == SegmentState::Pending));
     // What replaces comes before what it replaces, which begins at or behind its first position.
-    entries
-        .sort_by_key(|entry| (entry.header.first, Reverse(entry.header.last), Reverse(entry.id())));
+    sort_by_numbers(&mut entries, |entry| [entry.header.first, !entry.header.last, !entry.id().0]);
     let mut covered = 0;
     entries.retain(|entry| {
         let counts = covered < entry.header.first;

@@ -25,6 +25,7 @@ mod memory;
 mod merge;
 mod open;
 mod options;
+mod order;
 mod read;
 mod scan;
 mod sealing;

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use crate::error::{Error, Result};
 use crate::format::walk::Depth;
 use crate::keydir::{Bounds, Location};
+use crate::order::{keys_in_order, take_in_order};
 use crate::read::record_at;
 use crate::segment::Storage;
 use crate::snapshot::Snapshot;
@@ -214,14 +215,14 @@ fn merged(
 ) -> Vec<(Vec<u8>, Option<Location>)> {
     let mut keys: Vec<_> = found.into_iter().map(|(key, at)| (key, Some(at))).collect();
     keys.extend(superseded.into_iter().map(|key| (key, None)));
-    keys.sort_by(|a, b| {
-        // A place before none, so that the duplicate that goes is the one without.
-        let order = a.0.cmp(&b.0);
-        let order = if reverse { order.reverse() } else { order };
-        order.then_with(|| b.1.is_some().cmp(&a.1.is_some()))
-    });
-    keys.dedup_by(|later, earlier| later.0 == earlier.0);
-    keys
+    let mut order = keys_in_order(keys.iter().map(|(key, _)| key.as_slice()));
+    // Of two that are equal the first stays, which has a place.
+    order.dedup_by(|later, earlier| later.0 == earlier.0);
+    if reverse {
+        order.reverse();
+    }
+    let places: Vec<usize> = order.into_iter().map(|(_, place)| place).collect();
+    take_in_order(keys, places.into_iter())
 }
 
 impl<S: Storage> Iterator for Scan<S> {

@@ -104,12 +104,12 @@ fn text(thrown: &JsValue, property: &str) -> String {
 /// Firefox tells of a full quota by a short count or 0 instead of an exception; Chromium does once on a
 /// full disk, and some of its versions answer 2³² − 8, which is its code −8, "no space".
 pub(crate) fn check_written(asked: usize, count: f64) -> io::Result<()> {
-    let asked = asked as f64;
-    if count == asked {
+    let all = asked as f64;
+    if count == all {
         return Ok(());
     }
     const NO_SPACE: f64 = 4_294_967_288.0;
-    let full = (0.0..asked).contains(&count) || count == NO_SPACE || count == -8.0;
+    let full = (0.0..all).contains(&count) || count == NO_SPACE || count == -8.0;
     Err(if full {
         let count = Shown(count);
         let text = format!("{count} of {asked} bytes written: the quota or the disk is full");

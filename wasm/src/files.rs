@@ -76,7 +76,7 @@ impl Files {
     }
 
     fn hold(&self, id: SegmentId, segment: FileSegment) -> FileSegment {
-        self.forget(id);
+        self.forget_segment(id);
         self.open.borrow_mut().push((id, segment.readers()));
         segment
     }
@@ -87,7 +87,7 @@ impl Files {
         open.iter().find(|(held, _)| *held == id)?.1.segment()
     }
 
-    fn forget(&self, id: SegmentId) {
+    fn forget_segment(&self, id: SegmentId) {
         self.open.borrow_mut().retain(|(held, _)| *held != id);
     }
 }
@@ -120,7 +120,7 @@ impl Storage for Files {
         self.check_open()?;
         self.folder.remove(number(id)?).map_err(|thrown| io_error(&thrown))?;
         // Who holds it reads on.
-        self.forget(id);
+        self.forget_segment(id);
         Ok(())
     }
 

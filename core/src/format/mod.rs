@@ -4,12 +4,14 @@
 //! bytes whatever give a value or a refusal.
 #![deny(clippy::arithmetic_side_effects)]
 
+mod crc;
 pub(crate) mod header;
 pub(crate) mod record;
 pub(crate) mod seal;
 pub(crate) mod stream;
 pub(crate) mod walk;
 
+pub(crate) use crc::crc32;
 pub(crate) use header::{HEADER_LEN, Header, HeaderKind};
 pub(crate) use record::{Head, Kind, Record};
 pub(crate) use seal::HintForm;
@@ -38,13 +40,6 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     array(bytes, at).map(u64::from_le_bytes)
-}
-
-/// zlib's `crc32(init, bytes)`.
-pub(crate) fn crc32(init: u32, bytes: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new_with_initial(init);
-    hasher.update(bytes);
-    hasher.finalize()
 }
 
 /// Length as the 64 bits that the format counts in. Lossless: no platform has a wider `usize`.

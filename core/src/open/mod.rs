@@ -21,6 +21,7 @@ use crate::format::{HEADER_LEN, HeaderKind, len64};
 use crate::keydir::Keydir;
 use crate::merge::Merger;
 use crate::options::{Index, Options, Recovery};
+use crate::order::sort_by_numbers;
 use crate::sealing::Sealing;
 use crate::segment::{Segment, SegmentId, Storage};
 use crate::snapshot::Snapshots;
@@ -73,7 +74,7 @@ pub(crate) fn open<S: Storage>(storage: S, options: Options) -> Result<Inner<S>>
 /// The ids of what is there, in order; nothing where that cannot be said.
 fn ids<S: Storage>(storage: &S) -> Vec<SegmentId> {
     let mut ids = storage.list().unwrap_or_default();
-    ids.sort_unstable();
+    sort_by_numbers(&mut ids, |id| [id.0, 0, 0]);
     ids
 }
 

@@ -6,6 +6,7 @@ use crate::format::seal::{BACK_POINTER_LEN, back_pointer};
 use crate::format::walk::{Depth, Walk};
 use crate::format::{HEADER_LEN, Header, HeaderKind, Kind, len_in_memory, len64};
 use crate::open::report::{PassedOver, RecoveryReport};
+use crate::order::sort_by_numbers;
 use crate::segment::{Segment, SegmentId, Storage};
 
 /// A segment that was opened and whose header was read.
@@ -69,7 +70,7 @@ impl<G: Segment> Survey<G> {
             source,
         })?;
         // From the newest to the oldest: a writer that works meanwhile has then sealed what a later one vouches for.
-        ids.sort_unstable_by(|a, b| b.cmp(a));
+        sort_by_numbers(&mut ids, |id| [!id.0, 0, 0]);
         let highest_id = ids.first().map_or(0, |id| id.0);
         let mut sorted = Sorted {
             valid: Vec::new(),
@@ -161,7 +162,7 @@ impl<G: Segment> Survey<G> {
             ignored.into_iter().partition(|s| salvage && !overlaps(&s.header));
         self.segments = counting;
         self.segments.extend(needed);
-        self.segments.sort_by_key(|s| (s.header.first, s.header.id));
+        sort_by_numbers(&mut self.segments, |s| [s.header.first, s.header.id.0, 0]);
         self.ignored.extend(ignored.iter().map(|s| s.header.id));
     }
 
