@@ -303,7 +303,7 @@ impl Engine {
         let mut thrown = None;
         let store = self.store()?;
         // It is the files that are verified.
-        store.storage().forget();
+        store.storage().forget_bytes();
         let report = store.verify(&mut |progress| {
             let Some(on_progress) = &on_progress else { return Go::On };
             let (read, total) = (progress.bytes_read as f64, progress.bytes_total as f64);

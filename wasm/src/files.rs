@@ -56,8 +56,8 @@ impl Files {
         }
     }
 
-    /// Forgets what was read: see [`Opfs::forget`](crate::Opfs::forget).
-    pub(crate) fn forget(&self) {
+    /// Forgets what was read: see [`Opfs::forget_bytes`](crate::Opfs::forget_bytes).
+    pub(crate) fn forget_bytes(&self) {
         self.memory.forget();
     }
 

@@ -161,7 +161,7 @@ impl Opfs {
     }
 
     /// Forgets what was read and written lately: the next calls read the files themselves.
-    pub fn forget(&self) {
+    pub fn forget_bytes(&self) {
         self.memory.forget();
     }
 

@@ -46,11 +46,11 @@ impl Place {
         }
     }
 
-    /// Forgets what was read and written lately: see [`Opfs::forget`].
-    pub fn forget(&self) {
+    /// Forgets what was read and written lately: see [`Opfs::forget_bytes`].
+    pub fn forget_bytes(&self) {
         match self {
-            Place::Opfs(opfs) => opfs.forget(),
-            Place::Files(files) => files.forget(),
+            Place::Opfs(opfs) => opfs.forget_bytes(),
+            Place::Files(files) => files.forget_bytes(),
         }
     }
 

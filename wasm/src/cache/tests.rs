@@ -1,4 +1,5 @@
 //! The cache beside none.
+#![allow(clippy::cast_possible_truncation, reason = "bytes of a pattern")]
 
 use std::cell::Cell;
 use std::io;

@@ -147,7 +147,7 @@ async fn failed_reads_syncs_cuts_and_removals_are_errors() {
     let opfs = fresh("failed-else").await;
     let segment = create(&opfs, 1, b"good");
     for body in ["return 0;", "return 3;", "return 4294967291;", "throw new Error('gone');"] {
-        opfs.forget();
+        opfs.forget_bytes();
         let _patch = Patch::new("read", body);
         assert!(segment.read_at(72, 4).is_err(), "{body}");
     }
@@ -187,7 +187,7 @@ async fn one_call_of_the_browser_for_each_call_of_the_engine() {
     assert_eq!(count("truncate", &thousand), 4, "a million bytes in steps of 256 KiB");
     let read = || drop(segment.read_at(72, 12).unwrap());
     assert_eq!(count("read", &read), 0, "it was just written");
-    opfs.forget();
+    opfs.forget_bytes();
     assert_eq!(count("read", &read), 1);
     assert_eq!(count("read", &read), 0, "it was just read");
     let large = || drop(segment.read_at(72, 100_000).unwrap());
