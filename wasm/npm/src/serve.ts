@@ -68,10 +68,13 @@ async function perform(
     }
 }
 
+/** Fewer bytes cost more to hand over than to copy. */
+const HANDED_OVER_MIN = 4_096;
+
 /** Bytes that are nobody else's go over without being copied. */
 function transferable(value: unknown): Transferable[] {
     const bytes = value instanceof Uint8Array ? value : (value as { part?: unknown } | undefined)?.part;
-    return bytes instanceof Uint8Array ? [bytes.buffer as ArrayBuffer] : [];
+    return bytes instanceof Uint8Array && bytes.length >= HANDED_OVER_MIN ? [bytes.buffer as ArrayBuffer] : [];
 }
 
 function plain(error: unknown): unknown {
