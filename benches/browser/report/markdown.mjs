@@ -18,6 +18,9 @@ export function markdown(results) {
         'Written by `make bench-browser` (with `BENCH_WRITE=1`); [README.md](README.md) says how to read it. Values of 100 bytes, 10,000 keys.',
         `${results.date}, ${results.machine}; ${settings.profiles} fresh profile${settings.profiles > 1 ? 's' : ''} of each browser;`,
         `load average before each: ${browsers.map(([kind, { loads }]) => `${NAMES[kind]} ${loads.join(', ')}`).join('; ')}.`,
+        Math.max(...browsers.flatMap(([, { loads }]) => loads)) > 1.5 * parseInt(results.machine, 10)
+            ? '**The machine was busy: calls that are awaited one by one mostly waited for a processor, or for the disk where they sync.**'
+            : '',
         settings.quick ? '**A quick run: figures of one small round.**' : '',
     ];
     for (const [kind, browser] of browsers) lines.push(...section(kind, browser, settings, titles));
