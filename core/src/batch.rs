@@ -133,14 +133,13 @@ impl Batch {
             self.operations.iter().filter_map(|place| self.operation(place)).collect();
         // Few batches write a key twice, and only those pay for it.
         let keys = keys_in_order(operations.iter().map(|operation| operation.key));
-        let mut numbers = 0;
-        for same in keys.chunk_by(|(key, _), (next, _)| key == next).filter(|same| 1 < same.len()) {
+        let same_keys = keys.chunk_by(|(key, _), (next, _)| key == next);
+        for (number, same) in same_keys.filter(|same| 1 < same.len()).enumerate() {
             for (_, place) in same {
                 if let Some(operation) = operations.get_mut(*place) {
-                    operation.repeated = Some(numbers);
+                    operation.repeated = Some(number);
                 }
             }
-            numbers += 1;
         }
         operations
     }

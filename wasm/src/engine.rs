@@ -3,10 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use bitcask_core::{
-    Batch, Durability, Go, Index, MergePolicy, Options, Recovery, Scan, Storage, Store,
-    WriteOptions,
-};
+use bitcask_core::{Batch, Durability, Go, MergePolicy, Options, Scan, Storage, Store};
 use js_sys::{Function, Object, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -18,34 +15,11 @@ use crate::files::Files;
 use crate::handle::FolderShape;
 use crate::held::{Held, Thing};
 use crate::opfs::Opfs;
+use crate::options::{EngineOptions, chosen, write_options};
 use crate::place::Place;
 use crate::ranges::{self, Cursor, Part};
 use crate::report;
 use crate::run::{self, On};
-
-/// A segment's length where the options do not say it. Shorter than on disks: the last one is read whole by an opening
-/// after a crash, and a merge of one holds its space twice.
-const SEGMENT_BYTES: u64 = 32 << 20;
-
-#[wasm_bindgen]
-extern "C" {
-    /// How an engine is opened.
-    #[wasm_bindgen(typescript_type = "EngineOptions")]
-    pub type EngineOptions;
-
-    #[wasm_bindgen(method, getter)]
-    fn index(this: &EngineOptions) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    fn durability(this: &EngineOptions) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    fn recovery(this: &EngineOptions) -> Option<String>;
-    #[wasm_bindgen(method, getter, js_name = segmentBytes)]
-    fn segment_bytes(this: &EngineOptions) -> Option<f64>;
-    #[wasm_bindgen(method, getter)]
-    fn create(this: &EngineOptions) -> Option<bool>;
-    #[wasm_bindgen(method, getter, js_name = readOnly)]
-    fn read_only(this: &EngineOptions) -> Option<bool>;
-}
 
 /// One open store. All calls are synchronous but opening and [`Engine::prepare`]; all throw an `Error` with the fields
 /// `code`, `message`, and where they are known `advice`, `segment` and `offset`.
@@ -154,7 +128,9 @@ impl Engine {
     /// As [`Engine::put`].
     pub fn delete(&self, key: &[u8], durability: u8) -> Result<bool, JsValue> {
         let options = write_options(durability, 0.0)?;
-        Ok(self.store()?.delete_with(key, &options).map_err(Fault::from)?)
+        let store = self.store()?;
+        let deleted = store.storage().urgently(|| store.delete_with(key, &options));
+        Ok(deleted.map_err(Fault::from)?)
     }
 
     /// Begins a scan of a range, in a snapshot or (0) of now.
@@ -221,7 +197,8 @@ impl Engine {
         for entry in scan.take(usize::try_from(max_keys).unwrap_or(usize::MAX)) {
             batch.delete(&entry.map_err(Fault::from)?.key).map_err(Fault::from)?;
         }
-        self.store()?.write(&batch, &options).map_err(Fault::from)?;
+        let store = self.store()?;
+        store.storage().urgently(|| store.write(&batch, &options)).map_err(Fault::from)?;
         Ok(crate::frame::low32(batch.len()))
     }
 
@@ -286,7 +263,8 @@ impl Engine {
     ///
     /// `IO`, and from then on `POISONED`.
     pub fn sync(&self) -> Result<(), JsValue> {
-        Ok(self.store()?.sync().map_err(Fault::from)?)
+        let store = self.store()?;
+        Ok(store.storage().urgently(|| store.sync()).map_err(Fault::from)?)
     }
 
     /// Seals segments that were rolled, and removes merged ones that no snapshot needs any more; returns how many were sealed.
@@ -296,7 +274,8 @@ impl Engine {
     /// `QUOTA`, `DAMAGED`, `IO`.
     #[wasm_bindgen(js_name = sealPending)]
     pub fn seal_pending(&self) -> Result<u32, JsValue> {
-        let sealed = self.store()?.seal_pending().map_err(Fault::from)?;
+        let store = self.store()?;
+        let sealed = store.storage().urgently(|| store.seal_pending()).map_err(Fault::from)?;
         Ok(crate::frame::low32(sealed))
     }
 
@@ -322,7 +301,10 @@ impl Engine {
     /// `IO`, and what `onProgress` throws. Damage stands in the report.
     pub fn verify(&self, on_progress: Option<Function>) -> Result<Object, JsValue> {
         let mut thrown = None;
-        let report = self.store()?.verify(&mut |progress| {
+        let store = self.store()?;
+        // It is the files that are verified.
+        store.storage().forget_bytes();
+        let report = store.verify(&mut |progress| {
             let Some(on_progress) = &on_progress else { return Go::On };
             let (read, total) = (progress.bytes_read as f64, progress.bytes_total as f64);
             match on_progress.call2(&JsValue::UNDEFINED, &read.into(), &total.into()) {
@@ -373,7 +355,7 @@ impl Engine {
     /// `IO`, `POISONED`: what was durable before still is.
     pub fn close(&self) -> Result<(), JsValue> {
         let Some(store) = self.let_go() else { return Ok(()) };
-        let closed = store.close();
+        let closed = store.storage().urgently(|| store.close());
         store.storage().close();
         Ok(closed.map_err(Fault::from)?)
     }
@@ -448,48 +430,4 @@ impl Engine {
         let options = write_options(durability, expires_at_ms)?;
         Ok(self.store()?.put_with(key, value, &options)?)
     }
-}
-
-fn write_options(durability: u8, expires_at_ms: f64) -> Answer<WriteOptions> {
-    let durability = match durability {
-        0 => None,
-        1 => Some(Durability::None),
-        2 => Some(Durability::Interval),
-        3 => Some(Durability::Always),
-        _ => return Err(Fault::invalid("durability is 0, 1, 2 or 3")),
-    };
-    let expires_at_ms = match whole(expires_at_ms.floor()) {
-        Ok(0) => None,
-        Ok(at_ms) => Some(at_ms),
-        Err(_) => return Err(Fault::invalid("an expiry is in milliseconds since 1970")),
-    };
-    Ok(WriteOptions { durability, expires_at_ms })
-}
-
-/// The options of the core for those that JavaScript gives.
-fn chosen(options: &EngineOptions) -> Answer<Options> {
-    let mut chosen = Options::default().segment_bytes(SEGMENT_BYTES);
-    chosen.index = match options.index().as_deref() {
-        None | Some("ordered") => Index::Ordered,
-        Some("hash") => Index::Hash,
-        Some(_) => return Err(Fault::invalid("index is 'ordered' or 'hash'")),
-    };
-    chosen.durability = match options.durability().as_deref() {
-        None | Some("interval") => Durability::Interval,
-        Some("none") => Durability::None,
-        Some("always") => Durability::Always,
-        Some(_) => return Err(Fault::invalid("durability is 'none', 'interval' or 'always'")),
-    };
-    chosen.recovery = match options.recovery().as_deref() {
-        None | Some("strict") => Recovery::Strict,
-        Some("salvage") => Recovery::Salvage,
-        Some(_) => return Err(Fault::invalid("recovery is 'strict' or 'salvage'")),
-    };
-    if let Some(bytes) = options.segment_bytes() {
-        let bytes = whole(bytes.floor()).map_err(|_| Fault::invalid("segmentBytes is a length"))?;
-        chosen = chosen.segment_bytes(bytes);
-    }
-    chosen.create = options.create().unwrap_or(true);
-    chosen.read_only = options.read_only().unwrap_or(false);
-    Ok(chosen)
 }

@@ -8,7 +8,7 @@ use bitcask_core::{SegmentId, Storage};
 
 use crate::error::{io_error, whole};
 use crate::handle::{self, FolderShape, Handle};
-use crate::segment::{Buffer, FileSegment, Readers};
+use crate::segment::{FileSegment, Memory, Readers};
 use crate::slot::{Growth, Slot};
 
 /// A store's folder outside of OPFS: Node's files, memory, or the copy of what IndexedDB holds. The JavaScript side
@@ -20,8 +20,8 @@ pub struct Files {
     /// Segments that somebody holds: a file is opened once.
     open: RefCell<Vec<(SegmentId, Readers)>>,
     closed: Cell<bool>,
-    growth: Growth,
-    buffer: Buffer,
+    growth: Rc<Growth>,
+    memory: Rc<Memory>,
 }
 
 impl Files {
@@ -34,8 +34,8 @@ impl Files {
             clock,
             open: RefCell::default(),
             closed: Cell::new(false),
-            growth: Growth::default(),
-            buffer: Buffer::default(),
+            growth: Rc::default(),
+            memory: Rc::default(),
         }
     }
 
@@ -56,6 +56,11 @@ impl Files {
         }
     }
 
+    /// Forgets what was read: see [`Opfs::forget_bytes`](crate::Opfs::forget_bytes).
+    pub(crate) fn forget_bytes(&self) {
+        self.memory.forget();
+    }
+
     fn check_open(&self) -> io::Result<()> {
         match self.closed.get() {
             true => {
@@ -71,7 +76,7 @@ impl Files {
     }
 
     fn hold(&self, id: SegmentId, segment: FileSegment) -> FileSegment {
-        self.forget(id);
+        self.forget_segment(id);
         self.open.borrow_mut().push((id, segment.readers()));
         segment
     }
@@ -82,7 +87,7 @@ impl Files {
         open.iter().find(|(held, _)| *held == id)?.1.segment()
     }
 
-    fn forget(&self, id: SegmentId) {
+    fn forget_segment(&self, id: SegmentId) {
         self.open.borrow_mut().retain(|(held, _)| *held != id);
     }
 }
@@ -99,7 +104,7 @@ impl Storage for Files {
     fn create(&self, id: SegmentId) -> io::Result<FileSegment> {
         self.check_open()?;
         let slot = self.slot(self.folder.create(number(id)?))?;
-        Ok(self.hold(id, FileSegment::created(slot, Rc::clone(&self.buffer))))
+        Ok(self.hold(id, FileSegment::created(slot, &self.memory)))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<FileSegment> {
@@ -108,14 +113,14 @@ impl Storage for Files {
             return Ok(segment);
         }
         let slot = self.slot(self.folder.open(number(id)?))?;
-        Ok(self.hold(id, FileSegment::found(slot, Rc::clone(&self.buffer))))
+        Ok(self.hold(id, FileSegment::found(slot, &self.memory)))
     }
 
     fn remove(&self, id: SegmentId) -> io::Result<()> {
         self.check_open()?;
         self.folder.remove(number(id)?).map_err(|thrown| io_error(&thrown))?;
         // Who holds it reads on.
-        self.forget(id);
+        self.forget_segment(id);
         Ok(())
     }
 

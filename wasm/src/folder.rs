@@ -1,6 +1,5 @@
 //! The asynchronous half: the folder of the pool, and the opening of its files.
 
-use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 
@@ -14,7 +13,7 @@ use web_sys::{
 
 use crate::error::{OpenError, io_error, open_error};
 use crate::handle::Handle;
-use crate::slot::{GROWTH_BYTES, Growth, Slot};
+use crate::slot::{Growth, Slot};
 
 /// The folder in the origin's private file system that holds the folders of all stores.
 const ALL_STORES: &str = "mini-bitcask";
@@ -23,7 +22,7 @@ const ALL_STORES: &str = "mini-bitcask";
 #[derive(Debug)]
 pub(crate) struct Folder {
     directory: FileSystemDirectoryHandle,
-    growth: Growth,
+    growth: Rc<Growth>,
 }
 
 impl Folder {
@@ -41,7 +40,12 @@ impl Folder {
         let all: FileSystemDirectoryHandle =
             settled(root.get_directory_handle_with_options(ALL_STORES, &options)).await?;
         let directory = settled(all.get_directory_handle_with_options(name, &options)).await?;
-        Ok(Folder { directory, growth: Rc::new(Cell::new(GROWTH_BYTES)) })
+        Ok(Folder { directory, growth: Growth::stepwise() })
+    }
+
+    /// How its files grow.
+    pub(crate) fn growth(&self) -> &Growth {
+        &self.growth
     }
 
     /// The numbers of the slots that there are, in rising order.

@@ -34,6 +34,19 @@
 //!
 //! A new slot gets its 72 zeros ahead of time, so that a segment can be created in it when the quota is used up.
 //!
+//! # With the quota used up
+//!
+//! What makes room needs some. So a segment's file ends in at least 64 KiB of growth that plain writes leave alone: they are
+//! refused when the file cannot grow any more, and deletes, seals and marks ([`Opfs::urgently`]) go on into it. One of
+//! the free slots is 512 KiB long, for the output of a merge. This is in the files that will need it, and not in one
+//! of its own that is given up when it is needed, since a file's space is the quota's again only where the browser says so: in
+//! Chromium what an open file has had stays with it until it is closed, in steps from 1 MiB on that double.
+//!
+//! # Reads
+//!
+//! Reads and appends below 64 KiB go through 4 MiB of memory in blocks of 4 KiB: a call to a file costs 1 to 4 µs in
+//! Chromium and 17 to 75 in Firefox, whatever its length. Openings, merges and verifications read the files.
+//!
 //! Slots are taken in the order of their age: one that was only just added to the pool is used last.
 //!
 //! # Between two calls
@@ -60,6 +73,7 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+mod cache;
 mod engine;
 mod error;
 mod fault;
@@ -70,6 +84,7 @@ mod frame;
 mod handle;
 mod held;
 mod opfs;
+mod options;
 mod place;
 mod ranges;
 mod report;
@@ -78,10 +93,11 @@ mod segment;
 mod slot;
 mod streams;
 
-pub use engine::{Engine, EngineOptions};
+pub use engine::Engine;
 pub use error::OpenError;
 pub use files::Files;
 pub use handle::FolderShape;
 pub use opfs::Opfs;
+pub use options::EngineOptions;
 pub use place::Place;
 pub use segment::FileSegment;

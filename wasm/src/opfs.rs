@@ -10,7 +10,7 @@ use bitcask_core::{SegmentId, Storage, segment_id_of};
 use crate::error::OpenError;
 use crate::folder::Folder;
 use crate::handle;
-use crate::segment::{Buffer, FileSegment, Readers};
+use crate::segment::{FileSegment, Memory, Readers};
 use crate::slot::{HEADER_LEN, Slot};
 
 /// Slots of a new store: two segments of its beginning, an output and a few to spare.
@@ -35,7 +35,7 @@ const SLOTS_FOR_MERGE: usize = 1;
 pub struct Opfs {
     folder: Folder,
     pool: RefCell<Pool>,
-    buffer: Buffer,
+    memory: Rc<Memory>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +44,8 @@ struct Pool {
     places: Vec<Place>,
     /// Slots that are being opened.
     opening: usize,
+    /// Whether there was no room for the space that is kept for a merge, and nothing was removed since.
+    refused: bool,
     /// Whether the slots that are kept back may be taken.
     merging: bool,
     closed: bool,
@@ -99,10 +101,10 @@ impl Opfs {
         numbers.sort_unstable();
         let others = folder.open_slots(&numbers).await?;
 
-        let buffer = Buffer::default();
+        let memory = Rc::default();
         let slots = std::iter::once(0).chain(numbers).zip(first.into_iter().chain(others));
-        let pool = Pool::of(slots, &buffer)?;
-        let opfs = Opfs { folder, pool: RefCell::new(pool), buffer };
+        let pool = Pool::of(slots, &memory)?;
+        let opfs = Opfs { folder, pool: RefCell::new(pool), memory };
         opfs.prepare().await?;
         Ok(opfs)
     }
@@ -131,7 +133,9 @@ impl Opfs {
             slots.iter().for_each(Slot::lengthen);
             self.pool()?.add(numbers.into_iter().zip(slots));
         }
-        Ok(self.pool()?.free().count())
+        let mut pool = self.pool()?;
+        pool.keep_reserve();
+        Ok(pool.free().count())
     }
 
     /// Runs `work`, a step of a merge, which may take the slot that is kept back for it where all others of
@@ -139,7 +143,7 @@ impl Opfs {
     /// ([`io::ErrorKind::StorageFull`]), until a merge has freed slots.
     pub fn merging<T>(&self, work: impl FnOnce() -> T) -> T {
         self.pool.borrow_mut().merging = true;
-        let done = work();
+        let done = self.urgently(work);
         self.pool.borrow_mut().merging = false;
         done
     }
@@ -150,11 +154,23 @@ impl Opfs {
         self.pool.borrow().places.len()
     }
 
+    /// Runs `work`, a call of the store that makes room or says that the log is whole: a delete, a step of a merge, a seal,
+    /// a mark. It may write to the space that is kept for that, where the quota is used up.
+    pub fn urgently<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.folder.growth().urgently(work)
+    }
+
+    /// Forgets what was read and written lately: the next calls read the files themselves.
+    pub fn forget_bytes(&self) {
+        self.memory.forget();
+    }
+
     /// Closes all handles and gives the store back; so does dropping it. Nothing is flushed. From here on
     /// every call on it and on its segments is an error.
     pub fn close(&self) {
         let mut pool = self.pool.borrow_mut();
         pool.closed = true;
+        self.memory.forget();
         // The first slot last: who gets it finds the others free.
         for place in pool.places.drain(..).rev() {
             place.slot.close();
@@ -181,7 +197,7 @@ impl Drop for Opfs {
 
 impl Pool {
     /// Reads what the slots hold.
-    fn of(slots: impl Iterator<Item = (u32, Slot)>, buffer: &Buffer) -> io::Result<Pool> {
+    fn of(slots: impl Iterator<Item = (u32, Slot)>, memory: &Rc<Memory>) -> io::Result<Pool> {
         let mut pool = Pool::default();
         let mut used = BTreeSet::new();
         let mut unreadable = Vec::new();
@@ -189,7 +205,7 @@ impl Pool {
         for place in &mut pool.places {
             let header = place.slot.header()?;
             match segment_id_of(&header) {
-                Some(id) if used.insert(id) => place.hold_found(id, buffer),
+                Some(id) if used.insert(id) => place.hold_found(id, memory),
                 None if header == [0; HEADER_LEN] => place.slot.lengthen(),
                 _ => unreadable.push(place),
             }
@@ -200,7 +216,7 @@ impl Pool {
             while !used.insert(SegmentId(id)) {
                 id = id.wrapping_add(1);
             }
-            place.hold_found(SegmentId(id), buffer);
+            place.hold_found(SegmentId(id), memory);
         }
         Ok(pool)
     }
@@ -228,6 +244,23 @@ impl Pool {
         (last..).skip(skip).take(count).collect()
     }
 
+    /// Sees that one of the free slots holds space for a merge. Where there is no room, it is tried again when something
+    /// was removed.
+    fn keep_reserve(&mut self) {
+        if !self.refused && !self.free().any(|place| place.slot.is_reserve()) {
+            // The last one: it is created first that was free first.
+            let made = self.free().last().is_none_or(|place| place.slot.make_reserve());
+            self.refused = !made;
+        }
+    }
+
+    /// The free slot to take next. The one with the space for a merge is taken last by others.
+    fn next_free(&mut self) -> Option<&mut Place> {
+        let merging = self.merging;
+        let free = self.places.iter_mut().filter(|place| place.is_free());
+        free.min_by_key(|place| place.slot.is_reserve() != merging)
+    }
+
     fn segment(&self, id: SegmentId) -> Option<&FileSegment> {
         self.places.iter().find_map(|place| match &place.content {
             Content::Segment(here, segment) if *here == id => Some(segment),
@@ -245,8 +278,8 @@ impl Place {
         }
     }
 
-    fn hold_found(&mut self, id: SegmentId, buffer: &Buffer) {
-        let segment = FileSegment::found(Rc::clone(&self.slot), Rc::clone(buffer));
+    fn hold_found(&mut self, id: SegmentId, memory: &Rc<Memory>) {
+        let segment = FileSegment::found(Rc::clone(&self.slot), memory);
         self.content = Content::Segment(id, segment);
     }
 }
@@ -273,11 +306,10 @@ impl Storage for Opfs {
         if pool.free().count() <= kept_back {
             return Err(no_free_slot(slots));
         }
-        let place = pool.places.iter_mut().find(|place| place.is_free());
-        let place = place.ok_or_else(|| no_free_slot(slots))?;
+        let place = pool.next_free().ok_or_else(|| no_free_slot(slots))?;
         // Stale bytes stand behind the header's zeros where a removal was cut short by a crash.
-        place.slot.cut()?;
-        let segment = FileSegment::created(Rc::clone(&place.slot), Rc::clone(&self.buffer));
+        place.slot.blank()?;
+        let segment = FileSegment::created(Rc::clone(&place.slot), &self.memory);
         place.content = Content::Segment(id, segment.clone());
         Ok(segment)
     }
@@ -288,6 +320,7 @@ impl Storage for Opfs {
 
     fn remove(&self, id: SegmentId) -> io::Result<()> {
         let mut pool = self.pool()?;
+        pool.refused = false;
         for place in &mut pool.places {
             match &place.content {
                 Content::Segment(here, segment) if *here == id => {

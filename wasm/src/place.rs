@@ -38,6 +38,22 @@ impl Place {
         }
     }
 
+    /// Runs a call that makes room: see [`Opfs::urgently`].
+    pub fn urgently<T>(&self, work: impl FnOnce() -> T) -> T {
+        match self {
+            Place::Opfs(opfs) => opfs.urgently(work),
+            Place::Files(_) => work(),
+        }
+    }
+
+    /// Forgets what was read and written lately: see [`Opfs::forget_bytes`].
+    pub fn forget_bytes(&self) {
+        match self {
+            Place::Opfs(opfs) => opfs.forget_bytes(),
+            Place::Files(files) => files.forget_bytes(),
+        }
+    }
+
     /// How many files are open.
     #[must_use]
     pub fn handles(&self) -> usize {

@@ -316,7 +316,7 @@ impl<'a> Run<'a> {
     fn finish(mut self) -> Vec<Reply> {
         self.flush();
         if !self.asked.is_empty()
-            && let Err(error) = self.on.store.sync()
+            && let Err(error) = self.on.store.storage().urgently(|| self.on.store.sync())
         {
             let json = Fault::from(error).json();
             for at in std::mem::take(&mut self.asked) {
@@ -362,7 +362,11 @@ fn append(store: &Store<Place>, writes: &[Write<'_>]) -> Result<Option<u64>> {
             (Some(value), Some(at_ms)) => batch.put_expiring(key, value, *at_ms)?,
         };
     }
-    store.write(&batch, &options)
+    // Deletes make room, and have some kept for them.
+    match writes.iter().all(|write| write.value.bytes().is_none()) {
+        true => store.storage().urgently(|| store.write(&batch, &options)),
+        false => store.write(&batch, &options),
+    }
 }
 
 impl Value<'_> {

@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 
 use bitcask_core::{Bytes, Segment};
 
+use crate::cache::{CACHED_LEN_MAX, Cache, Cached};
 use crate::slot::{HEADER_LEN, Slot};
 
 /// A buffer that grew beyond this for one large append is given back after it.
@@ -23,15 +24,26 @@ struct Shared {
     slot: Rc<Slot>,
     /// The segment's length; the file may be longer.
     len: Cell<u64>,
-    /// Whether the file may hold anything behind the length but what creating left: 72 zeros.
-    written: Cell<bool>,
     /// After a removal: the header that it overwrote, for those who still read.
     removed: RefCell<Option<[u8; HEADER_LEN]>>,
-    buffer: Buffer,
+    cached: Cached,
+    memory: Rc<Memory>,
 }
 
-/// Where the parts of an append are put together, shared by all segments: there is one appender.
-pub(crate) type Buffer = Rc<RefCell<Vec<u8>>>;
+/// Memory that all segments of a storage share.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// Where the parts of an append are put together: there is one appender.
+    buffer: RefCell<Vec<u8>>,
+    cache: RefCell<Cache>,
+}
+
+impl Memory {
+    /// Forgets what was read and written: from here on it is the files that are read.
+    pub(crate) fn forget(&self) {
+        self.cache.borrow_mut().clear();
+    }
+}
 
 /// Tells whether somebody still holds a segment.
 #[derive(Debug)]
@@ -50,19 +62,20 @@ impl Readers {
 
 impl FileSegment {
     /// A segment that is in the slot.
-    pub(crate) fn found(slot: Rc<Slot>, buffer: Buffer) -> FileSegment {
+    pub(crate) fn found(slot: Rc<Slot>, memory: &Rc<Memory>) -> FileSegment {
         let len = slot.size();
-        FileSegment::new(slot, len, true, buffer)
+        FileSegment::new(slot, len, memory)
     }
 
-    /// A new segment, in a slot that was cut.
-    pub(crate) fn created(slot: Rc<Slot>, buffer: Buffer) -> FileSegment {
-        FileSegment::new(slot, 0, false, buffer)
+    /// A new segment, in a slot that is blank.
+    pub(crate) fn created(slot: Rc<Slot>, memory: &Rc<Memory>) -> FileSegment {
+        FileSegment::new(slot, 0, memory)
     }
 
-    fn new(slot: Rc<Slot>, len: u64, written: bool, buffer: Buffer) -> FileSegment {
-        let (len, written, removed) = (Cell::new(len), Cell::new(written), RefCell::new(None));
-        FileSegment { shared: Rc::new(Shared { slot, len, written, removed, buffer }) }
+    fn new(slot: Rc<Slot>, len: u64, memory: &Rc<Memory>) -> FileSegment {
+        let (len, removed, memory) = (Cell::new(len), RefCell::new(None), Rc::clone(memory));
+        let cached = memory.cache.borrow_mut().segment();
+        FileSegment { shared: Rc::new(Shared { slot, len, removed, cached, memory }) }
     }
 
     /// Who else has this segment.
@@ -73,6 +86,7 @@ impl FileSegment {
     /// Closes the file. From here on every call that needs it is an error.
     pub(crate) fn close(&self) {
         self.shared.slot.close();
+        self.shared.forget();
     }
 
     /// Makes the slot one without a segment, durably. It may be reused when the readers are gone.
@@ -80,7 +94,7 @@ impl FileSegment {
         let shared = &self.shared;
         let header = shared.slot.header()?;
         // Also zeros that were read are written again: a flush of them may have failed.
-        if shared.written.get() {
+        if 0 < shared.slot.used() {
             shared.slot.forget()?;
         }
         shared.slot.flush()?;
@@ -89,8 +103,37 @@ impl FileSegment {
     }
 }
 
+impl Shared {
+    /// Forgets what was read and written of it.
+    fn forget(&self) {
+        self.memory.cache.borrow_mut().truncate(&self.cached, 0);
+    }
+
+    /// Reads by way of the cache. Nothing where that does not work: a read of more than what was asked for may fail.
+    fn cached(&self, offset: u64, len: usize) -> Option<Bytes> {
+        if CACHED_LEN_MAX <= len {
+            return None;
+        }
+        let fill = |offset, into: &mut [u8]| self.slot.read(offset, into);
+        let mut cache = self.memory.cache.borrow_mut();
+        cache.read(&self.cached, offset, len, self.len.get(), &fill).ok()
+    }
+
+    /// Writes at the end.
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        let offset = self.len.get();
+        self.slot.write(offset, bytes)?;
+        self.len.set(offset + bytes.len() as u64);
+        if bytes.len() < CACHED_LEN_MAX {
+            self.memory.cache.borrow_mut().appended(&self.cached, offset, bytes);
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.forget();
         if self.removed.get_mut().is_some() {
             // For the quota's sake. If it fails, or a crash loses it, the next user of the slot cuts it.
             let _ = self.slot.cut();
@@ -110,37 +153,34 @@ impl Segment for FileSegment {
         if len == 0 {
             return Ok(Bytes::new());
         }
+        let shared = &self.shared;
+        let removed = shared.removed.borrow();
+        if removed.is_none()
+            && let Some(bytes) = shared.cached(offset, len)
+        {
+            return Ok(bytes);
+        }
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
         bytes.resize(len, 0);
-        self.shared.slot.read(offset, &mut bytes)?;
-        if let Some(header) = *self.shared.removed.borrow() {
-            overlay(&header, offset, &mut bytes);
+        shared.slot.read(offset, &mut bytes)?;
+        if let Some(header) = &*removed {
+            overlay(header, offset, &mut bytes);
         }
         Ok(bytes.into())
     }
 
     fn append(&self, parts: &[&[u8]]) -> io::Result<()> {
         let shared = &self.shared;
-        shared.written.set(true);
-        let added = match parts {
-            [part] => {
-                shared.slot.write(shared.len.get(), part)?;
-                part.len()
-            }
-            parts => {
-                let mut buffer = shared.buffer.borrow_mut();
-                gather(&mut buffer, parts)?;
-                let written = shared.slot.write(shared.len.get(), &buffer);
-                let added = buffer.len();
-                buffer.clear();
-                buffer.shrink_to(BUFFER_BYTES_KEPT);
-                written?;
-                added
-            }
-        };
-        shared.len.set(shared.len.get() + added as u64);
-        Ok(())
+        if let [part] = parts {
+            return shared.append(part);
+        }
+        let mut buffer = shared.memory.buffer.borrow_mut();
+        gather(&mut buffer, parts)?;
+        let appended = shared.append(&buffer);
+        buffer.clear();
+        buffer.shrink_to(BUFFER_BYTES_KEPT);
+        appended
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -152,11 +192,11 @@ impl Segment for FileSegment {
         if len > shared.len.get() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        // Growth goes too: a failed append may have left bytes in it. The zeros that creating left stay, for
-        // the header: with the quota used up, cutting them off would be for ever.
-        if shared.written.get() && len < shared.slot.size() {
-            shared.slot.resize(len)?;
+        // Where nothing was written stays what it is: with the quota used up, cutting it off would be for ever.
+        if len < shared.slot.used() {
+            shared.slot.cut_to(len)?;
         }
+        shared.memory.cache.borrow_mut().truncate(&shared.cached, len);
         shared.len.set(len);
         Ok(())
     }

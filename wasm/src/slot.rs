@@ -14,8 +14,36 @@ pub(crate) const HEADER_LEN: usize = 72;
 /// 30 µs, one inside its length 4 µs. Small enough that a store of two segments wastes little quota.
 pub(crate) const GROWTH_BYTES: u64 = 256 * 1024;
 
-/// The step by which the files of a storage grow, shared by all of them; 0: each append by what it needs.
-pub(crate) type Growth = Rc<Cell<u64>>;
+/// Bytes of growth that a segment in OPFS keeps at its end for what makes room: deletes, seals and marks. Growth and not a
+/// file of its own, since in Chromium what a file gives back is not there for another one before it is closed.
+pub(crate) const RESERVE_BYTES: u64 = 64 * 1024;
+
+/// What a free slot is made long by for the output of a merge. Chromium has 1 MiB for every file that is not empty.
+const MERGE_RESERVE_BYTES: u64 = 512 * 1024;
+
+/// How the files of a storage grow, shared by all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Growth {
+    /// The step; 0: each append by what it needs, and nothing is kept.
+    step: u64,
+    /// Whether what is kept may be written to.
+    urgent: Cell<bool>,
+}
+
+impl Growth {
+    /// In steps, and with a reserve.
+    pub(crate) fn stepwise() -> Rc<Growth> {
+        Rc::new(Growth { step: GROWTH_BYTES, urgent: Cell::new(false) })
+    }
+
+    /// Runs `work`, which may write to what is kept.
+    pub(crate) fn urgently<T>(&self, work: impl FnOnce() -> T) -> T {
+        let before = self.urgent.replace(true);
+        let done = work();
+        self.urgent.set(before);
+        done
+    }
+}
 
 /// A file, open for as long as this lives.
 #[derive(Debug)]
@@ -23,16 +51,19 @@ pub(crate) struct Slot {
     handle: Handle,
     /// Made once: a new object for each call costs a few µs.
     at: At,
-    growth: Growth,
+    growth: Rc<Growth>,
     /// Length of the file. Kept here because asking costs 1 µs in Chromium and 50 µs in Firefox.
     size: Cell<u64>,
+    /// Behind this all bytes of the file are zero.
+    used: Cell<u64>,
 }
 
 impl Slot {
     /// Takes the handle; closes it where it cannot say its size.
-    pub(crate) fn new(handle: Handle, growth: Growth) -> io::Result<Slot> {
-        let slot = Slot { handle, at: At::new(), growth, size: Cell::new(0) };
+    pub(crate) fn new(handle: Handle, growth: Rc<Growth>) -> io::Result<Slot> {
+        let slot = Slot { handle, at: At::new(), growth, size: Cell::new(0), used: Cell::new(0) };
         slot.size.set(size_of(&slot.handle)?);
+        slot.used.set(slot.size());
         Ok(slot)
     }
 
@@ -53,6 +84,11 @@ impl Slot {
         self.size.get()
     }
 
+    /// Where the last byte ends that may be other than zero.
+    pub(crate) fn used(&self) -> u64 {
+        self.used.get()
+    }
+
     /// Fills the buffer from `offset`, or fails.
     pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.at.set_at(offset as f64);
@@ -62,17 +98,15 @@ impl Slot {
 
     /// Writes all the bytes at `offset`, growing the file in steps where they pass its end.
     ///
-    /// After an error any part of them may be there.
+    /// After an error any part of them may be there. Where the file cannot grow, the last bytes of it are for
+    /// [`Growth::urgently`].
     pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
         let end = offset + bytes.len() as u64;
-        let growth = self.growth.get();
-        if end > self.size.get() && growth > 0 {
-            // A refusal is no failure yet: near the quota a step does not fit where the bytes may.
-            let _ = self.resize(end.next_multiple_of(growth));
-        }
+        self.grow(end)?;
+        self.used.set(self.used().max(end));
         self.at.set_at(offset as f64);
         let written = self
             .handle
@@ -87,10 +121,36 @@ impl Slot {
         written
     }
 
+    /// Makes the file long enough for bytes up to `end`, and for the reserve behind them.
+    fn grow(&self, end: u64) -> io::Result<()> {
+        let Growth { step, urgent } = &*self.growth;
+        let wanted = end.saturating_add(RESERVE_BYTES);
+        // What is below the end is written over, not added.
+        if *step == 0 || end <= self.used() || wanted <= self.size() {
+            return Ok(());
+        }
+        // A refusal is no failure yet: near the quota a step does not fit where the bytes may.
+        let grown = self.resize(wanted.next_multiple_of(*step)).or_else(|_| self.resize(wanted));
+        if urgent.get() { Ok(()) } else { grown }
+    }
+
     /// Cuts the file, or grows it with zeros.
     pub(crate) fn resize(&self, size: u64) -> io::Result<()> {
         self.handle.truncate(size as f64).map_err(|thrown| io_error(&thrown))?;
         self.size.set(size);
+        self.used.set(self.used().min(size));
+        Ok(())
+    }
+
+    /// Cuts off what is behind `len`, and leaves the reserve there.
+    pub(crate) fn cut_to(&self, len: u64) -> io::Result<()> {
+        let size = self.size();
+        self.resize(len)?;
+        if 0 < self.growth.step {
+            let wanted = len.saturating_add(RESERVE_BYTES).next_multiple_of(self.growth.step);
+            // Where others took what the cut gave back: deletes will be told that there is no room.
+            let _ = self.resize(size.min(wanted));
+        }
         Ok(())
     }
 
@@ -111,6 +171,15 @@ impl Slot {
         if self.size() > HEADER_LEN as u64 { self.resize(HEADER_LEN as u64) } else { Ok(()) }
     }
 
+    /// Makes a free slot ready for a new segment: no stale bytes stand in it.
+    pub(crate) fn blank(&self) -> io::Result<()> {
+        if self.used() > HEADER_LEN as u64 {
+            self.cut()?;
+        }
+        self.used.set(0);
+        Ok(())
+    }
+
     /// Makes a free slot as long as a header, of zeros, as [`Slot::cut`] leaves it: a segment can be created
     /// in it when the quota is used up.
     pub(crate) fn lengthen(&self) {
@@ -118,6 +187,16 @@ impl Slot {
             // Nothing is lost where it fails: creating will tell.
             let _ = self.resize(HEADER_LEN as u64);
         }
+    }
+
+    /// Whether a free slot holds space for the output of a merge.
+    pub(crate) fn is_reserve(&self) -> bool {
+        self.used() <= HEADER_LEN as u64 && MERGE_RESERVE_BYTES <= self.size()
+    }
+
+    /// Makes a free slot hold space for the output of a merge; says whether there was room.
+    pub(crate) fn make_reserve(&self) -> bool {
+        self.cut().and_then(|()| self.resize(MERGE_RESERVE_BYTES)).is_ok()
     }
 
     pub(crate) fn close(&self) {

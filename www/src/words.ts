@@ -55,14 +55,21 @@ export function recoveryOf(report: RecoveryReport): string[] {
 }
 
 /** What the states of segments mean. */
-export const STATES: { readonly [state in SegmentStats['state']]: string } = {
+const STATES: { readonly [state in SegmentStats['state'] | 'spare']: string } = {
     active: 'takes the writes',
+    spare: 'empty, takes the writes next',
     rolled: 'full, its seal comes next',
     sealed: 'full and sealed, never changed again',
     merging: 'its live records are being copied',
     retired: 'merged, but a reader still needs it',
     quarantined: 'damaged, set aside; its sound records are still served',
 };
+
+/** The state of a segment, as the command `bitcask stats` has it, and what it means. */
+export function stateOf(segment: SegmentStats): { state: string; means: string } {
+    const state = segment.state === 'active' && segment.records === 0 ? 'spare' : segment.state;
+    return { state, means: STATES[state] };
+}
 
 /** An error as people read it. */
 export interface Explained {

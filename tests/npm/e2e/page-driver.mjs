@@ -105,6 +105,12 @@ export class PageDriver {
         return this.does('merge', button, /^Merged|^There was nothing|^[A-Z_]{2,} /);
     }
 
+    /** Merges happen when they are asked for only: the store is opened anew. */
+    async mergeByHand() {
+        await this.page.getByLabel('by itself').uncheck();
+        await this.phase('open');
+    }
+
     verify() {
         const button = this.card('Numbers').getByRole('button', { name: 'Verify' });
         return this.does('care', button, /^All is sound|^Damaged|^[A-Z_]{2,} /);

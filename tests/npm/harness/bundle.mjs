@@ -61,7 +61,7 @@ export async function bundle({ file, source, define = {}, alias = {}, inject = [
         absWorkingDir: PROJECT,
         alias,
         bundle: true,
-        define: { global: 'globalThis', 'process.env.NODE_ENV': '"test"', ...define },
+        define: { __dirname: '"/"', global: 'globalThis', 'process.env.NODE_ENV': '"test"', ...define },
         format,
         inject,
         logLevel: 'error',

@@ -55,6 +55,25 @@ describe('reading and writing', () => {
         await store.close();
     });
 
+    test('no call overtakes what was called before it, awaited or not', async () => {
+        const store = await fresh();
+        const set = (key) => void store.set(key, key).catch(assert.fail);
+        set('a');
+        assert.equal(await store.count(), 1);
+        set('b');
+        const snapshot = await store.snapshot();
+        assert.equal(await snapshot.get('b'), 'b');
+        await snapshot.close();
+        set('c');
+        assert.deepEqual(await collect(store.keys()), ['a', 'b', 'c']);
+        set('d');
+        assert.equal(await store.clear(), 4);
+        const [, version] = await Promise.all([store.set('e', 1), store.stats().then(({ version }) => version)]);
+        assert.equal((await store.getEntry('e')).version, version);
+        set('f');
+        await store.close();
+    });
+
     test('calls of one microtask are one write each after another', async () => {
         const store = await fresh();
         const results = await Promise.all([

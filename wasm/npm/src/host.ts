@@ -32,6 +32,8 @@ export interface Place {
     commit?(strict: boolean): Promise<void>;
     /** Opens the files anew as they are elsewhere, without what could not be committed. */
     reopen?(): Promise<Engine>;
+    /** For files that can be removed while they are open: whether they are still there. */
+    exists?(): Promise<boolean>;
     /** Gives the place back, after the engine gave its files back. */
     release(): void | Promise<void>;
 }
@@ -47,6 +49,11 @@ const CHANGES = 1_000;
 /** Milliseconds after a write until files for the next ones are opened, segments are sealed and space is reclaimed. */
 const TIDY_PAUSE_MS = 50;
 
+/** Milliseconds after a call until it is seen that the files are gone: until then what was told to be written may be lost. */
+const LOOK_PAUSE_MS = 1_000;
+/** Engines whose files are gone. What is collected as garbage closes its files. */
+const LOST: Engine[] = [];
+
 /** One open engine. */
 export class Host implements Connection {
     readonly opened: Opened;
@@ -59,6 +66,9 @@ export class Host implements Connection {
     #listener: ((version: bigint) => void) | undefined;
     #syncTimer: ReturnType<typeof setTimeout> | undefined;
     #tidyTimer: ReturnType<typeof setTimeout> | undefined;
+    #lookTimer: ReturnType<typeof setTimeout> | undefined;
+    /** Why there is no engine any more. */
+    #lost: BitcaskError | undefined;
     /** What runs one after another: whatever waits in the middle. */
     #turn: Promise<unknown> = Promise.resolve();
     /** A failure of work that nobody waited for: the next call is told. */
@@ -111,7 +121,8 @@ export class Host implements Connection {
 
     /** The engine itself, for calls that do not wait. Whoever writes by it calls {@link Host.wrote} after that. */
     get engine(): Engine {
-        if (this.#state !== 'open') throw new BitcaskError('CLOSED', 'the store was closed');
+        if (this.#state !== 'open') throw this.#refusal();
+        this.#lookLater();
         return this.#engine;
     }
 
@@ -134,6 +145,9 @@ export class Host implements Connection {
         if (this.#state !== 'open') return void (await this.ended);
         // What was called before is done first, and nothing comes after.
         await this.#inTurn(async () => {
+            // In Chromium the closing of a file that was removed never ends.
+            await this.#look();
+            if (this.#lost) throw this.#lost;
             this.#state = 'closing';
             let failure: unknown;
             try {
@@ -162,6 +176,7 @@ export class Host implements Connection {
         this.#state = 'closed';
         clearTimeout(this.#syncTimer);
         clearTimeout(this.#tidyTimer);
+        clearTimeout(this.#lookTimer);
         await this.#place.release();
         this.#end(error);
     }
@@ -169,7 +184,8 @@ export class Host implements Connection {
     /** Calls one after another, also those that wait in the middle. */
     #inTurn<T>(work: () => Promise<T>): Promise<T> {
         const turn = this.#turn.then(async () => {
-            if (this.#state === 'closed') throw new BitcaskError('CLOSED', 'the store was closed');
+            if (this.#state === 'closed') throw this.#refusal();
+            this.#lookLater();
             if (this.#untold !== undefined) {
                 const error = this.#untold;
                 this.#untold = undefined;
@@ -183,6 +199,29 @@ export class Host implements Connection {
         });
         this.#turn = turn.catch(() => undefined);
         return turn;
+    }
+
+    #refusal(): BitcaskError {
+        return this.#lost ?? new BitcaskError('CLOSED', 'the store was closed');
+    }
+
+    /** A store that is used is looked for now and then: who clears a site's data removes files that are open. */
+    #lookLater(): void {
+        if (this.#lookTimer !== undefined || !this.#place.exists) return;
+        this.#lookTimer = setTimeout(() => {
+            this.#lookTimer = undefined;
+            void this.#look();
+        }, LOOK_PAUSE_MS);
+        unref(this.#lookTimer);
+    }
+
+    async #look(): Promise<void> {
+        if (!this.#place.exists || (await this.#place.exists()) || this.#state !== 'open') return;
+        const text = "the browser removed the store's files: the site's data was cleared. What was in it is gone";
+        this.#lost = new BitcaskError('NO_STORE', text);
+        // Its files are not closed, which might never end, nor may anything close them later.
+        LOST.push(this.#engine);
+        await this.#finish(this.#lost);
     }
 
     /** After a trap the engine is not to be called again: what it was doing is half done in its memory. */

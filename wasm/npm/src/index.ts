@@ -47,14 +47,15 @@ export async function open<V = unknown, K extends Key = Key>(
         options: rest,
         ...(wasm === undefined ? {} : { wasm: address(wasm) }),
     };
-    const start = () => spawn(message, worker === undefined ? {} : { worker });
-    const started = start();
+    const how = worker === undefined ? {} : { worker };
+    const started = spawn(message, how);
+    const again = () => spawn({ ...message, options: { ...rest, create: false, errorIfExists: false } }, how);
     // The store's methods load while the worker starts: a page that imports this pays for the door only.
     const opening = Promise.all([started, import('./page.js')]);
     try {
         const [running, page] = await (signal ? Promise.race([opening, aborted(signal)]) : opening);
         if (asked) await persist();
-        return page.storeOf(name, new page.Remote(running, start), options);
+        return page.storeOf(name, new page.Remote(running, again), options);
     } catch (error) {
         // Whoever gave up does not want the worker that comes later.
         started.then((late) => late.end()).catch(() => undefined);

@@ -84,7 +84,7 @@ async function openOpfs(name: string, options: HostOptions): Promise<Found> {
     for (let pause = 5; ; pause = Math.min(pause * 2, 200)) {
         try {
             const engine = await Engine.openOpfs(name, engineOptions(options, SEGMENT_BYTES));
-            return { engine, place: { release: () => undefined }, durable: true };
+            return { engine, place: { exists: () => slotExists(name), release: () => undefined }, durable: true };
         } catch (error) {
             // The lock is ours: who had the files before is gone, and the browser gives them back soon.
             if ((error as BitcaskError).code !== 'LOCKED' || until < performance.now()) throw error;
@@ -101,6 +101,17 @@ function openInMemory(name: string, options: HostOptions): Found {
     } catch (error) {
         folder.close();
         throw error;
+    }
+}
+
+async function slotExists(name: string): Promise<boolean> {
+    try {
+        const root = await navigator.storage.getDirectory();
+        const folder = await (await root.getDirectoryHandle('mini-bitcask')).getDirectoryHandle(name);
+        await folder.getFileHandle('slot-00');
+        return true;
+    } catch (error) {
+        return (error as Error).name !== 'NotFoundError';
     }
 }
 

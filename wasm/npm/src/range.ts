@@ -1,11 +1,9 @@
 /**
- * Ranges as bytes, and the walk through one.
+ * Ranges as bytes.
  */
 
 import type { Bounds } from './codec/ranges.js';
-import type { Connection } from './connection.js';
 import { BitcaskError } from './errors.js';
-import { FieldReader } from './protocol.js';
 
 const LOWER = 1;
 const LOWER_EXCLUSIVE = 2;
@@ -49,44 +47,4 @@ export function boundsBytes(
         at += 2 + part.length;
     }
     return bytes;
-}
-
-/** Entries of the first part of a walk: few, since many walks end early. Later parts are larger. */
-const FIRST_PART = 100;
-const LATER_PART = 2_000;
-
-/** Walks through a range at the engine's side, a part at a time, the next one asked for while one is used. */
-export async function* walk<T>(
-    connection: Connection,
-    bounds: Uint8Array,
-    snapshot: number,
-    entry: (key: Uint8Array, value: Uint8Array) => T,
-    signal?: AbortSignal,
-): AsyncGenerator<T, undefined, undefined> {
-    signal?.throwIfAborted();
-    const { id, part } = await connection.call('scan', bounds, snapshot, FIRST_PART);
-    let next: Promise<Uint8Array> | undefined;
-    let done = false;
-    try {
-        for (let bytes = part; ; bytes = await next) {
-            const reader = new FieldReader(bytes);
-            const count = reader.u32();
-            done = reader.u8() === 1;
-            if (!done) {
-                next = connection.call('scanNext', id, LATER_PART);
-                // Whoever stops here does not want to hear of it.
-                next.catch(() => undefined);
-            }
-            for (let number = 0; number < count; number++) {
-                signal?.throwIfAborted();
-                const keyLen = reader.u16();
-                const valueLen = reader.u32();
-                yield entry(reader.take(keyLen), reader.take(valueLen));
-            }
-            if (done || !next) return;
-        }
-    } finally {
-        // What was asked for may come after the close, and is not known there any more: nobody waits for it.
-        if (!done) connection.call('scanClose', id).catch(() => undefined);
-    }
 }

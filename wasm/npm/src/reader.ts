@@ -7,9 +7,10 @@ import type { Batcher } from './batcher.js';
 import type { Connection } from './connection.js';
 import type { Encoding } from './operations.js';
 import { type Answer, Op, type Operation, Status } from './protocol.js';
-import { boundsBytes, walk, type Wanted } from './range.js';
+import { boundsBytes, type Wanted } from './range.js';
 import { readStream } from './streams.js';
 import type { Entry, Key, Range, Reader, ReadOptions, ScanOptions } from './types.js';
+import { Walk } from './walk.js';
 
 /** What all that reads or writes one store has in common. */
 export interface Base<V, K> extends Encoding<V, K> {
@@ -86,7 +87,7 @@ export class StoreReader<V, K extends Key> implements Reader<V, K> {
     ): AsyncIterableIterator<T> {
         const { connection, keys } = this.base;
         const bounds = boundsBytes(keys.bounds(options), options, wanted);
-        return walk(connection, bounds, this.at, entry, options.signal);
+        return new Walk({ connection, bounds, snapshot: this.at, entry, signal: options.signal });
     }
 
     /** @internal */

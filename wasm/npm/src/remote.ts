@@ -29,6 +29,7 @@ export class Remote implements Connection {
     #listener: ((version: bigint) => void) | undefined;
     #closed: BitcaskError | undefined;
 
+    /** `spawn` opens the same store again: one that is not there any more is not made. */
     constructor(running: Running, spawn: () => Promise<Running>) {
         this.#spawn = spawn;
         this.#opened = running.opened;
@@ -91,12 +92,12 @@ export class Remote implements Connection {
     #hear(message: ToPage): void {
         if (message.type === 'writes') return this.#listener?.(message.version);
         if (message.type === 'ended') {
-            if (message.error !== undefined) {
-                // A trap: what was under way is not known, and the next call finds a fresh engine.
-                this.#stop();
-                this.#giveUp(() => true, BitcaskError.from(message.error).message);
-            }
-            return;
+            if (message.error === undefined) return;
+            const error = BitcaskError.from(message.error);
+            if (error.code === 'NO_STORE') return this.#finish(error);
+            // A trap: what was under way is not known, and the next call finds a fresh engine.
+            this.#stop();
+            return this.#giveUp(() => true, error.message);
         }
         if (message.type !== 'result' && message.type !== 'error') return;
         const pending = this.#pending.get(message.id);
@@ -107,6 +108,7 @@ export class Remote implements Connection {
 
     /** A page that may come back from a cache gives its files to others meanwhile. */
     readonly #hide = (): void => {
+        if (this.#opened.backend === 'memory') return;
         this.#stop();
         this.#giveUp(
             ({ request }) => !(request.type === 'run' && canBeSentAgain(request.frame)),

@@ -106,13 +106,15 @@ async fn what_a_failed_append_left_is_cut_inside_the_growth_and_behind_it() {
     for grows in [true, false] {
         let opfs = fresh("failed-left").await;
         let no_growth = (!grows).then(|| Patch::new("truncate", refused));
-        let segment = create(&opfs, 1, b"good");
+        let segment = opfs.urgently(|| create(&opfs, 1, b"good"));
         let short = Patch::new("write", "return original(args[0].subarray(0, 3), args[1]);");
-        assert!(segment.append(&[b"torn"]).is_err());
+        assert!(opfs.urgently(|| segment.append(&[b"torn"])).is_err());
         drop((no_growth, short));
         segment.truncate(76).unwrap();
         drop((segment, opfs));
-        assert_eq!(slot_bytes("failed-left", 0).await, [&header(1)[..], b"good"].concat());
+        let bytes = slot_bytes("failed-left", 0).await;
+        assert_eq!(bytes[..76], [&header(1)[..], b"good"].concat());
+        assert!(bytes[76..].iter().all(|byte| *byte == 0));
     }
 }
 
@@ -126,11 +128,13 @@ async fn an_empty_segment_is_removed_without_a_write() {
 }
 
 #[wasm_bindgen_test]
-async fn growth_that_is_refused_does_not_refuse_the_append() {
+async fn growth_that_is_refused_refuses_only_what_makes_no_room() {
     let opfs = fresh("no-growth").await;
     let patch = Patch::new("truncate", "throw new DOMException('full', 'QuotaExceededError');");
-    let segment = create(&opfs, 1, b"exact");
-    segment.append(&[b"ly"]).unwrap();
+    let segment = opfs.urgently(|| create(&opfs, 1, b"exact"));
+    let error = segment.append(&[b"no"]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
+    opfs.urgently(|| segment.append(&[b"ly"])).unwrap();
     assert!(patch.calls() >= 2);
     drop(patch);
     assert_eq!(segment.read_at(72, 7).unwrap(), "exactly");
@@ -143,6 +147,7 @@ async fn failed_reads_syncs_cuts_and_removals_are_errors() {
     let opfs = fresh("failed-else").await;
     let segment = create(&opfs, 1, b"good");
     for body in ["return 0;", "return 3;", "return 4294967291;", "throw new Error('gone');"] {
+        opfs.forget_bytes();
         let _patch = Patch::new("read", body);
         assert!(segment.read_at(72, 4).is_err(), "{body}");
     }
@@ -179,9 +184,15 @@ async fn one_call_of_the_browser_for_each_call_of_the_engine() {
     assert_eq!(count("getSize", &append), 0);
     assert_eq!(count("flush", &append), 0);
     let thousand = || (0..1000).for_each(|_| segment.append(&[&[7; 1000]]).unwrap());
-    assert_eq!(count("truncate", &thousand), 3, "a million bytes in steps of 256 KiB");
+    assert_eq!(count("truncate", &thousand), 4, "a million bytes in steps of 256 KiB");
     let read = || drop(segment.read_at(72, 12).unwrap());
+    assert_eq!(count("read", &read), 0, "it was just written");
+    opfs.forget_bytes();
     assert_eq!(count("read", &read), 1);
+    assert_eq!(count("read", &read), 0, "it was just read");
+    let large = || drop(segment.read_at(72, 100_000).unwrap());
+    assert_eq!(count("read", &large), 1);
+    assert_eq!(count("read", &large), 1, "too large to be kept");
     assert_eq!(count("getSize", &read), 0);
     assert_eq!(count("flush", &|| segment.sync().unwrap()), 1);
     assert_eq!(count("flush", &|| segment.freeze().unwrap()), 1);

@@ -1,6 +1,7 @@
 //! [`Engine`] on OPFS and on a folder in memory, through the methods that JavaScript calls.
 
-use bitcask_wasm::{Engine, EngineOptions, FolderShape};
+use bitcask_core::{Segment, SegmentId, Storage};
+use bitcask_wasm::{Engine, EngineOptions, Files, FolderShape};
 use js_sys::{Function, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -81,4 +82,17 @@ fn an_engine_on_a_folder() {
     engine.close().unwrap();
     let engine = Engine::open_folder(folder, options()).unwrap();
     assert_eq!(engine.get(b"a").unwrap().unwrap().to_vec(), b"1");
+}
+
+#[wasm_bindgen_test]
+fn ids_that_are_no_numbers_are_refused() {
+    let files = Files::new(memory());
+    let last = SegmentId((1 << 53) - 1);
+    files.create(last).unwrap().append(&[b"far"]).unwrap();
+    assert_eq!(files.list().unwrap(), [last]);
+    assert_eq!(files.open(last).unwrap().read_at(0, 3).unwrap(), "far");
+    for id in [(1 << 53) + 1, u64::MAX] {
+        let error = files.create(SegmentId(id)).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{id}");
+    }
 }

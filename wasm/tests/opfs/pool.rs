@@ -82,8 +82,36 @@ async fn a_new_slot_is_as_long_as_a_header() {
     let _full = Patch::new("write", &over);
     let segment = opfs.create(SegmentId(9)).unwrap();
     segment.truncate(0).unwrap();
-    segment.append(&[&header(9)]).unwrap();
-    assert!(segment.append(&[b"x"]).is_err());
+    assert!(segment.append(&[&header(9)]).is_err(), "nothing would be left for deletes");
+    opfs.urgently(|| segment.append(&[&header(9)])).unwrap();
+    assert!(opfs.urgently(|| segment.append(&[b"x"])).is_err());
+}
+
+#[wasm_bindgen_test]
+async fn a_free_slot_keeps_space_for_a_merge() {
+    const RESERVE: usize = 512 * 1024;
+    drop(fresh("reserve").await);
+    let reserve = async || {
+        let mut reserve = Vec::new();
+        for number in 0..8 {
+            if slot_bytes("reserve", number).await.len() == RESERVE {
+                reserve.push(number);
+            }
+        }
+        reserve
+    };
+    assert_eq!(reserve().await, [7]);
+    let opfs = Opfs::open("reserve").await.unwrap();
+    create(&opfs, 1, b"");
+    opfs.merging(|| create(&opfs, 2, b""));
+    assert_eq!(opfs.prepare().await.unwrap(), 6);
+    drop(opfs);
+    assert_eq!(reserve().await, [6, 7], "that of the merge, and the next one");
+    let opfs = Opfs::open("reserve").await.unwrap();
+    (3..=7).for_each(|id| drop(create(&opfs, id, b"")));
+    opfs.remove(SegmentId(2)).unwrap();
+    drop(opfs);
+    assert_eq!(reserve().await, [6], "others take it last");
 }
 
 #[wasm_bindgen_test]
@@ -185,7 +213,7 @@ async fn reopening_finds_everything() {
     let opfs = Opfs::open("reopen").await.unwrap();
     assert_eq!(ids(&opfs), [7, 8, 9], "those without a header never were");
     let len = |id| opfs.open(SegmentId(id)).unwrap().len();
-    assert_eq!((len(7), len(8), len(9)), (1072, 72, 4 * GROWTH));
+    assert_eq!((len(7), len(8), len(9)), (1072, GROWTH, 4 * GROWTH));
     let grown = opfs.open(SegmentId(9)).unwrap();
     let bytes = grown.read_at(72, grown.len() as usize - 72).unwrap();
     let (written, growth) = bytes.split_at(3 * GROWTH as usize);

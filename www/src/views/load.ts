@@ -71,5 +71,5 @@ function told(done: LoadProgress): string {
 
 function rates({ keys, bytes: total, ms }: LoadProgress): string {
     const seconds = Math.max(ms, 0.1) / 1000;
-    return `${count(keys / seconds)} keys a second, ${bytes(total / seconds)} a second`;
+    return `${count(keys / seconds)} keys and ${bytes(total / seconds)} a second`;
 }

@@ -6,7 +6,7 @@ import type { SegmentStats, Stats } from 'mini-bitcask';
 import { byId, element } from '../dom.js';
 import { bytes, count, counted, percent } from '../format.js';
 import type { StatsFeed } from '../stats-feed.js';
-import { STATES } from '../words.js';
+import { stateOf } from '../words.js';
 
 /** Bars of a store that has only begun are not stretched over the whole width. */
 const SCALE_BYTES_MIN = 64 * 1024;
@@ -61,12 +61,13 @@ class Bar {
     }
 
     show(segment: SegmentStats, scale: number): void {
-        const { state, liveBytes, deadBytes } = segment;
+        const { liveBytes, deadBytes } = segment;
+        const { state, means } = stateOf(segment);
         this.row.dataset['state'] = state;
         this.#state.textContent = state;
         this.#live.style.width = `${(100 * liveBytes) / scale}%`;
         this.#dead.style.width = `${(100 * deadBytes) / scale}%`;
         this.#size.textContent = `${bytes(liveBytes)} live, ${bytes(deadBytes)} dead`;
-        this.row.title = `Segment ${segment.id} is ${state}: ${STATES[state]}. ${count(segment.records)} records, ${bytes(segment.bytes)}.`;
+        this.row.title = `Segment ${segment.id} is ${state}: ${means}. ${count(segment.records)} records, ${bytes(segment.bytes)}.`;
     }
 }

@@ -20,6 +20,43 @@ export function runSuite(factory, say) {
         });
         stream.on('end', resolve);
     });
-    suite({ test: harness, factory });
+    const open = [];
+    suite({
+        test: harness,
+        factory(options) {
+            closeForgotten(open);
+            const database = factory(options);
+            open.push({ database, sublevels: watchSublevels(database) });
+            return database;
+        },
+    });
     return ended;
+}
+
+/** A test is over when that many databases were made after its own. */
+const LATER = 20;
+
+/**
+ * Half of the suite runs on sublevels, and closes these only: five hundred databases would stay open, each with a worker. The
+ * database of a sublevel that was closed long ago is closed too.
+ */
+function closeForgotten(open) {
+    const old = open.splice(0, Math.max(0, open.length - LATER));
+    for (const { database, sublevels } of old) {
+        const forgotten = sublevels.length > 0 && sublevels.every(({ status }) => status === 'closed');
+        // A test of hooks leaves one that cannot be closed.
+        if (forgotten && database.status === 'open') database.close().catch(() => undefined);
+    }
+}
+
+/** The sublevels that a database will have. */
+function watchSublevels(database) {
+    const sublevels = [];
+    const { sublevel } = database;
+    database.sublevel = (...args) => {
+        const made = sublevel.apply(database, args);
+        sublevels.push(made);
+        return made;
+    };
+    return sublevels;
 }

@@ -6,8 +6,9 @@ const encoder = new TextEncoder();
 // Fatal: what is no UTF-8 is an error, never replaced. A byte order mark is text like any other.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Up to this length a loop beats a call of the platform's encoder or decoder. */
-const SHORT = 40;
+/** Up to these lengths a loop beats a call of the platform's encoder and of its decoder. */
+const SHORT_TO_ENCODE = 150;
+const SHORT_TO_DECODE = 40;
 
 /** Matches a surrogate without its other half; for `isWellFormed`, which not every browser has. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -73,7 +74,7 @@ export class ByteWriter {
     text(text: string): boolean {
         const { length } = text;
         this.room(length);
-        if (length <= SHORT) {
+        if (length <= SHORT_TO_ENCODE) {
             const start = this.length;
             const { bytes } = this;
             let index = 0;
@@ -121,7 +122,7 @@ export function copyOf(bytes: Uint8Array, start?: number, end?: number): Uint8Ar
 
 /** The text of UTF-8. Throws a `TypeError` on bytes that are none. */
 export function textOf(bytes: Uint8Array, start = 0, end = bytes.length): string {
-    if (end - start <= SHORT) {
+    if (end - start <= SHORT_TO_DECODE) {
         let text = '';
         let index = start;
         for (; index < end; index += 1) {
