@@ -11,7 +11,10 @@ test('programs that use the adapters compile strictly', { timeout: 120_000 }, ()
     const modules = ['--target', 'es2022', '--module', 'nodenext', '--moduleResolution', 'nodenext'];
     const node = ['--typeRoots', '../../wasm/npm/node_modules/@types', '--types', 'node'];
     try {
-        execFileSync(process.execPath, [tsc, ...strict, ...modules, ...node, 'suites/types/use.mts'], { cwd: PROJECT, encoding: 'utf8' });
+        execFileSync(process.execPath, [tsc, ...strict, ...modules, ...node, 'suites/types/use.mts'], {
+            cwd: PROJECT,
+            encoding: 'utf8',
+        });
     } catch (error) {
         assert.fail(error.stdout);
     }

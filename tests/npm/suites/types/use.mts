@@ -32,7 +32,10 @@ for await (const [key, value] of db.iterator({ gte: 'a' })) key.concat(value.n.t
 await db.sublevel<string, number>('s', { valueEncoding: 'json' }).put('k', 1);
 export const bytes: Uint8Array | undefined = await db.store.get(new Uint8Array());
 
-export const caches = [new Keyv({ store: new KeyvBitcask('x') }), new Keyv6({ store: new KeyvBitcask(await open<unknown, string>('x')) })];
+export const caches = [
+    new Keyv({ store: new KeyvBitcask('x') }),
+    new Keyv6({ store: new KeyvBitcask(await open<unknown, string>('x')) }),
+];
 export const storage = createStorage({ driver: bitcaskDriver({ base: 'x', durability: 'always' }) });
 export const datastore: Datastore = new BitcaskDatastore('x', { storage: 'memory' });
 
