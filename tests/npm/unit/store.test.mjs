@@ -412,6 +412,17 @@ describe('changes', () => {
         assert.ok((await watching).length <= 1);
     });
 
+    test('a listener is told of long keys that differ in their ends only', async () => {
+        const store = await fresh();
+        const keys = ['x', 'y'].map((end) => 'a'.repeat(5_000) + end);
+        const told = new Promise((resolve) => store.subscribe({}, resolve));
+        // What is asked after it is answered after it: from here on it listens.
+        await store.count();
+        await store.setMany(keys.map((key) => [key, 1]));
+        assert.deepEqual((await told).keys, keys);
+        await store.close();
+    });
+
     test('a listener is told of keys in its range', async () => {
         const store = await fresh();
         const told = [];
