@@ -2,6 +2,7 @@
 import { loadavg } from 'node:os';
 import { launch, within, withProfile } from '../../tests/npm/harness/browser.mjs';
 import { boost } from './boost.mjs';
+import { median } from './report/statistics.mjs';
 import { BOOST, ONLY, OPEN, PARTS, PROFILES, SLOW_ROUND_MS, WORKER_WORKLOADS, WORKLOADS } from './settings.mjs';
 
 /** Nothing takes longer. */
@@ -9,15 +10,25 @@ const CALL_MS_MAX = 180_000;
 
 /**
  * Resolves to what was measured:
- * `{ version, loads, stores, page: {workload: {store: [profile: [µs a call]]}}, worker: (the same), workerStores, open: {store: [ms]} }`.
+ * `{ version, loads, stores, page: {workload: {store: [profile: [µs a call]]}}, worker: (the same), workerStores,
+ * open: {store: [ms]}, openNew: (the same) }`.
  */
 export async function measure(kind, url, say) {
-    const results = { version: '', loads: [], stores: [], page: {}, worker: {}, workerStores: [], open: {}, openNew: {} };
+    const results = {
+        version: '',
+        loads: [],
+        stores: [],
+        page: {},
+        worker: {},
+        workerStores: [],
+        open: {},
+        openNew: {},
+    };
     for (let profile = 0; profile < PROFILES; profile++) {
         const load = loadavg()[0];
         results.loads.push(Number(load.toFixed(1)));
         say(`${kind}, profile ${profile + 1} of ${PROFILES}, load ${load.toFixed(1)}`);
-        await withBrowserPage(kind, {}, url, async (call, browser) => {
+        await withBrowserPage(kind, {}, url, async (call) => {
             results.version ||= await call(() => navigator.userAgent.match(/(Chrome|Firefox)\/([\d.]+)/)[2]);
             results.stores = (await call(() => bench.stores)).filter(({ id }) => ONLY.test(id));
             if (PARTS.includes('page')) await measurePage(results, profile, call, say);
@@ -29,7 +40,10 @@ export async function measure(kind, url, say) {
 }
 
 async function measurePage({ stores, page, openNew }, profile, call, say) {
-    const ids = rotated(stores.map(({ id }) => id), profile);
+    const ids = rotated(
+        stores.map(({ id }) => id),
+        profile,
+    );
     await call(() => bench.warmUp());
     for (const id of ids) (openNew[id] ??= []).push(await call((order) => bench.open(order), { id }));
     for (const [turn, { id: workload, count, rounds }] of WORKLOADS.entries()) {
@@ -55,7 +69,7 @@ async function measureWorker(results, profile, call, say) {
     await inWorker('open', ONLY.source);
     for (const [turn, { id: workload, count, rounds }] of WORKER_WORKLOADS.entries()) {
         const samples = await inWorker('measure', { workload, count, rounds, turn: profile + turn });
-        for (const [id, all] of Object.entries(samples)) (((results.worker[workload] ??= {})[id] ??= [])[profile] = all);
+        for (const [id, all] of Object.entries(samples)) ((results.worker[workload] ??= {})[id] ??= [])[profile] = all;
         const line = Object.entries(samples).map(([id, all]) => `${id} ${median(all).toPrecision(3)}`);
         say(`  worker ${workload}: ${line.join(', ')}`);
     }
@@ -92,7 +106,7 @@ async function withBrowserPage(kind, options, url, work) {
     try {
         const page = await browser.open(url);
         if (BOOST) boost(browser.profile);
-        await work((call, argument) => within(CALL_MS_MAX, page.run(call, argument)), browser, page);
+        await work((call, argument) => within(CALL_MS_MAX, page.run(call, argument)));
     } finally {
         await browser.close();
     }
@@ -100,9 +114,4 @@ async function withBrowserPage(kind, options, url, work) {
 
 function rotated(all, by) {
     return all.map((_, at) => all[(at + by) % all.length]);
-}
-
-/** The middle one; of an even number the lower middle one. */
-export function median(all) {
-    return [...all].sort((one, other) => one - other)[Math.floor((all.length - 1) / 2)];
 }

@@ -61,7 +61,12 @@ function threads(events) {
     for (const { name, pid, tid, args } of events) if (name === 'thread_name') names.set(`${pid} ${tid}`, args.name);
     const profiles = new Map();
     for (const { name, pid, id, tid, args } of events) {
-        if (name === 'Profile') profiles.set(`${pid} ${id}`, { thread: names.get(`${pid} ${tid}`) ?? `${tid}`, nodes: new Map(), self: new Map() });
+        if (name === 'Profile')
+            profiles.set(`${pid} ${id}`, {
+                thread: names.get(`${pid} ${tid}`) ?? `${tid}`,
+                nodes: new Map(),
+                self: new Map(),
+            });
         if (name !== 'ProfileChunk') continue;
         const profile = profiles.get(`${pid} ${id}`);
         const { cpuProfile = {}, timeDeltas = [] } = args.data;

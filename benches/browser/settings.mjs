@@ -25,7 +25,9 @@ export const PARTS = (env.BENCH_PARTS ?? 'page open worker').split(/[\s,]+/).fil
 
 /** Where the results go: the raw ones as JSON, tables, charts. */
 export const RESULTS =
-    env.BENCH_WRITE === '1' ? join(PROJECT, 'docs/benchmarks') : join(env.CARGO_TARGET_DIR ?? join(PROJECT, 'target'), 'tmp');
+    env.BENCH_WRITE === '1'
+        ? join(PROJECT, 'docs/benchmarks')
+        : join(env.CARGO_TARGET_DIR ?? join(PROJECT, 'target'), 'tmp');
 
 /** How often a workload is run in a profile, and its calls. */
 export const WORKLOADS = [

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use bitcask_core::{Batch, Durability, Go, MergePolicy, Options, Scan, Storage, Store};
+use bitcask_core::{
+    Batch, Durability, Error, Go, MergePolicy, MergeStep, Options, Scan, Storage, Store,
+};
 use js_sys::{Function, Object, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -290,7 +292,16 @@ impl Engine {
         let store = self.store()?;
         let policy = if full { MergePolicy::full() } else { MergePolicy::default() };
         let budget = whole(budget_bytes.floor()).unwrap_or(u64::MAX);
-        let step = store.storage().merging(|| store.merge_step(&policy, budget));
+        let mut step = store.storage().merging(|| store.merge_step(&policy, budget));
+        if step.as_ref().is_err_and(Error::is_full) {
+            // There is no room for what it would write. What is dead as a whole needs none, and makes some.
+            let dead = all_dead();
+            let freed =
+                store.storage().merging(|| store.merge_step(&dead, budget)).map_err(Fault::from)?;
+            if !matches!(freed, MergeStep::Idle) {
+                step = Ok(freed);
+            }
+        }
         Ok(report::merge_step(&step.map_err(Fault::from)?))
     }
 
@@ -431,4 +442,11 @@ impl Engine {
         let store = self.store()?;
         Ok(write_where_room_is(&store, || store.put_with(key, value, &options))?)
     }
+}
+
+/// Merges segments that hold next to nothing that is kept.
+fn all_dead() -> MergePolicy {
+    let mut policy = MergePolicy::default().dead_ratio(0.95);
+    policy.small_ratio = 0.0;
+    policy
 }

@@ -6,7 +6,11 @@ globalThis.sqlite3ApiConfig = { disable: { vfs: { kvvfs: true, opfs: true, 'opfs
 
 /** Opens a database. `setSynchronous('FULL')`: every transaction is synced from then on. */
 export async function openSqlite(name, type = 'TEXT') {
-    const sqlite3 = await sqlite3InitModule({ print: () => {}, printErr: () => {}, locateFile: (file) => `/sqlite/${file}` });
+    const sqlite3 = await sqlite3InitModule({
+        print: () => {},
+        printErr: () => {},
+        locateFile: (file) => `/sqlite/${file}`,
+    });
     const pool = await sqlite3.installOpfsSAHPoolVfs({ name: `pool-${name}`, directory: `/pool-${name}` });
     const database = new pool.OpfsSAHPoolDb(`/${name}`);
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');

@@ -18,7 +18,12 @@ const METHODS = {
             const expected = new Expected(values);
             const store = await open(`worker-${id.toLowerCase()}`);
             for (let from = 0; from < KEYS; from += 1_000) {
-                await store.putMany(entries(expected, Array.from({ length: 1_000 }, (_, at) => from + at)));
+                await store.putMany(
+                    entries(
+                        expected,
+                        Array.from({ length: 1_000 }, (_, at) => from + at),
+                    ),
+                );
                 await store.rest?.();
             }
             opened.set(id, { store, expected });
@@ -50,7 +55,8 @@ const METHODS = {
 /** Each resolves to milliseconds a call. */
 const WORKLOADS = {
     put: (store, expected, count) => writes(store.put, entries(expected, some(count))),
-    putFlushed: (store, expected, count) => store.putFlushed && writes(store.putFlushed, entries(expected, some(count))),
+    putFlushed: (store, expected, count) =>
+        store.putFlushed && writes(store.putFlushed, entries(expected, some(count))),
 
     async putMany(store, expected) {
         const all = entries(expected, some(1_000));

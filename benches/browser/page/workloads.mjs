@@ -72,7 +72,10 @@ export const WORKLOADS = {
             for (const key of keys) await store.delete(key);
         });
         // They come back, for what is measured next.
-        await setAll(store, numbers.map((number) => [keyOf(number), expected.value(number)]));
+        await setAll(
+            store,
+            numbers.map((number) => [keyOf(number), expected.value(number)]),
+        );
         return took;
     },
 };

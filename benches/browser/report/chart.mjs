@@ -32,7 +32,9 @@ ${placed.join('\n')}
 }
 
 function panel(title, stores, samples) {
-    const rows = stores.map((store) => ({ ...store, median: summary(samples[store.id])?.median })).filter(({ median }) => median);
+    const rows = stores
+        .map((store) => ({ ...store, median: summary(samples[store.id])?.median }))
+        .filter(({ median }) => median);
     const least = Math.floor(Math.log10(Math.min(...rows.map(({ median }) => median))) - 0.1);
     const most = Math.log10(Math.max(...rows.map(({ median }) => median)));
     const width = (value) => ((Math.log10(value) - least) / (most - least)) * (PANEL_WIDTH - NAME_WIDTH - FIGURE_WIDTH);

@@ -51,27 +51,49 @@ function section(kind, browser, settings, titles) {
                 ['', ...measured.map(({ title }) => title), 'acknowledged'],
                 workerStores
                     .filter(({ id }) => measured.some(({ id: workload }) => worker[workload][id]))
-                    .map(({ id, name, durability }) => [name, ...measured.map(({ id: workload }) => cell(worker[workload][id])), durability]),
+                    .map(({ id, name, durability }) => [
+                        name,
+                        ...measured.map(({ id: workload }) => cell(worker[workload][id])),
+                        durability,
+                    ]),
             ),
         );
     }
     if (Object.keys(open).length > 0) {
         const { keys, starts } = settings.open;
-        lines.push('', `Until a store is open and has answered one get, ms: ${keys.toLocaleString('en-US')} keys, in a browser that was just`);
-        lines.push(`started (${starts} times); and a new store. Scripts are loaded before, engines in WebAssembly and workers are not.`, '');
+        lines.push(
+            '',
+            `Until a store is open and has answered one get, ms: ${keys.toLocaleString('en-US')} keys, in a browser that was just`,
+        );
+        lines.push(
+            `started (${starts} times); and a new store. Scripts are loaded before, engines in WebAssembly and workers are not.`,
+            '',
+        );
         const ids = stores.filter(({ id }) => open[id] ?? openNew[id]);
-        const ms = (all) => (all ? `${short(median(all))} (${short(Math.min(...all))}–${short(Math.max(...all))})` : '–');
-        lines.push(...table(['', 'cold', 'new'], ids.map(({ id, name }) => [name, ms(open[id]), ms(openNew[id])])));
+        const ms = (all) =>
+            all ? `${short(median(all))} (${short(Math.min(...all))}–${short(Math.max(...all))})` : '–';
+        lines.push(
+            ...table(
+                ['', 'cold', 'new'],
+                ids.map(({ id, name }) => [name, ms(open[id]), ms(openNew[id])]),
+            ),
+        );
     }
     const reached = bars(kind, browser, titles);
     if (reached.length > 0) {
         lines.push('', 'The bars:', '');
-        const text = ({ reached, unit }) => (unit === '×' ? `${short(reached)} ×` : `${short(reached)}${unit && ` ${unit}`}`);
+        const text = ({ reached, unit }) =>
+            unit === '×' ? `${short(reached)} ×` : `${short(reached)}${unit && ` ${unit}`}`;
         const bound = ({ bar, unit }) => (unit === 'ms' ? `≤ ${bar} ms` : `≥ ${bar}${unit && ` ${unit}`}`);
         lines.push(
             ...table(
                 ['', 'reached', 'bar', ''],
-                reached.map((bar) => [bar.what + (bar.note && ` (${bar.note})`), text(bar), bound(bar), bar.met ? 'met' : '**not met**']),
+                reached.map((bar) => [
+                    bar.what + (bar.note && ` (${bar.note})`),
+                    text(bar),
+                    bound(bar),
+                    bar.met ? 'met' : '**not met**',
+                ]),
             ),
         );
     }

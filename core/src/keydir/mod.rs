@@ -97,6 +97,20 @@ impl Keydir {
         }
     }
 
+    /// Adds a key unless it may be there, in one search of an ordered keydir: for loading, where most keys are new.
+    pub(crate) fn insert_new(&self, key: Key<'_>, at: Location) -> bool {
+        match &self.map {
+            Map::Hash(map) => {
+                let new = map.candidates(key.hash).iter().next().is_none();
+                if new {
+                    map.insert(key.hash, at);
+                }
+                new
+            }
+            Map::Ordered(map) => map.insert_new(key.bytes, at),
+        }
+    }
+
     /// Points a key from one location to another, if it still points at the first.
     pub(crate) fn replace(&self, key: Key<'_>, from: Location, to: Location) -> bool {
         match &self.map {

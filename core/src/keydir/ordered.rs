@@ -1,6 +1,7 @@
 //! The ordered keydir: keys in memory, in byte order.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -92,6 +93,16 @@ impl OrderedKeydir {
     pub(super) fn insert(&self, key: &[u8], at: Location) {
         self.key_bytes.fetch_add(key.len() as u64, Ordering::Relaxed);
         self.write().insert(key.into(), at);
+    }
+
+    pub(super) fn insert_new(&self, key: &[u8], at: Location) -> bool {
+        let mut map = self.write();
+        let Entry::Vacant(place) = map.entry(key.into()) else {
+            return false;
+        };
+        place.insert(at);
+        self.key_bytes.fetch_add(key.len() as u64, Ordering::Relaxed);
+        true
     }
 
     pub(super) fn replace(&self, key: &[u8], from: Location, to: Location) -> bool {

@@ -154,6 +154,10 @@ impl<G: Segment> Loader<'_, G> {
         loaded: &Loaded,
     ) -> Result<()> {
         let at = Location { slot: entry.slot, offset: low32(loaded.offset) };
+        if !loaded.tombstone && self.keydir.insert_new(key, at) {
+            entry.record_lives(loaded.len);
+            return Ok(());
+        }
         let candidates = self.keydir.candidates(key);
         let mut read: Option<Bytes> = None;
         let mut old = None;

@@ -202,7 +202,7 @@ for (const kind of BROWSERS) {
             });
             const page = await browser.open(broken.url());
             try {
-                page.expect(/404|Loading failed|Failed to load/);
+                page.expect(/404|Loading Worker|Loading failed|Failed to load/);
                 const value = await page.run(async () => {
                     const store = await bitcask.open('inlined', { storage: 'opfs' });
                     await store.set('a', 'b');

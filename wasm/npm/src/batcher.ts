@@ -94,3 +94,23 @@ export class Batcher {
         }
     }
 }
+
+/** The same connection, whose calls come after the operations that were asked before them: nothing overtakes. */
+export function inOrder(connection: Connection, batcher: Batcher): Connection {
+    return {
+        get opened() {
+            return connection.opened;
+        },
+        ended: connection.ended,
+        run: (frame) => connection.run(frame),
+        call: (method, ...args) => {
+            batcher.send();
+            return connection.call(method, ...args);
+        },
+        onWrites: (listener) => connection.onWrites(listener),
+        close: () => {
+            batcher.send();
+            return connection.close();
+        },
+    };
+}

@@ -72,7 +72,6 @@ function start(worker: Worker, open: ToWorker & { type: 'open' }): Promise<Runni
         worker.onmessage = ({ data }: MessageEvent<ToPage>) => {
             if (data.type === 'hello') {
                 clearTimeout(timer);
-                worker.postMessage(open);
             } else if (data.type === 'opened') {
                 worker.onmessage = worker.onerror = null;
                 resolve({ worker, opened: data.opened, end: () => worker.terminate() });
@@ -81,5 +80,7 @@ function start(worker: Worker, open: ToWorker & { type: 'open' }): Promise<Runni
                 fail(data.loading ? new Error(error.message) : error);
             }
         };
+        // It waits there until the script runs.
+        worker.postMessage(open);
     });
 }

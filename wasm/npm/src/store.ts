@@ -3,7 +3,7 @@
  */
 
 import { abortable } from './abort.js';
-import { Batcher } from './batcher.js';
+import { Batcher, inOrder } from './batcher.js';
 import { keyCodec, prefixBytes } from './codec/ranges.js';
 import { streamPrefix, valueCodec } from './codec/values.js';
 import type { Connection } from './connection.js';
@@ -55,9 +55,11 @@ interface Whole {
 /** Makes the store of an open connection. */
 export function storeOf<V, K extends Key>(
     name: string,
-    connection: Connection,
+    direct: Connection,
     options: OpenOptions<V, K>,
 ): Store<V, K> {
+    const batcher = new Batcher(direct);
+    const connection = inOrder(direct, batcher);
     const whole: Whole = {
         name,
         options: options as Whole['options'],
@@ -68,7 +70,7 @@ export function storeOf<V, K extends Key>(
     void whole.ended.then(() => (whole.state.closed = true));
     const base = {
         connection,
-        batcher: new Batcher(connection),
+        batcher,
         keys: keyCodec<K>(options.keys),
         values: valueCodec<V>(options.values),
         streamPrefix: streamPrefix(options.values),
@@ -261,8 +263,6 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements Store<V,
 
     async close(): Promise<void> {
         this.#whole.state.closed = true;
-        // What was called before is done before.
-        this.base.batcher.send();
         await this.base.connection.close();
     }
 
