@@ -254,11 +254,19 @@ impl Pool {
         }
     }
 
-    /// The free slot to take next. The one with the space for a merge is taken last by others.
-    fn next_free(&mut self) -> Option<&mut Place> {
+    /// The free slot to take next: the one with the space for a merge for that, or else after those where a header can be
+    /// written for sure; by what makes no room at last.
+    fn next_free(&mut self, is_urgent: bool) -> Option<&mut Place> {
         let merging = self.merging;
+        let rank = |slot: &Slot| match (slot.is_reserve(), slot.has_header_room()) {
+            (true, _) if merging => 0,
+            (true, _) if is_urgent => 2,
+            (true, _) => 4,
+            (false, true) => 1,
+            (false, false) => 3,
+        };
         let free = self.places.iter_mut().filter(|place| place.is_free());
-        free.min_by_key(|place| place.slot.is_reserve() != merging)
+        free.min_by_key(|place| rank(&place.slot))
     }
 
     fn segment(&self, id: SegmentId) -> Option<&FileSegment> {
@@ -306,7 +314,11 @@ impl Storage for Opfs {
         if pool.free().count() <= kept_back {
             return Err(no_free_slot(slots));
         }
-        let place = pool.next_free().ok_or_else(|| no_free_slot(slots))?;
+        let is_urgent = self.folder.growth().is_urgent();
+        let place = pool.next_free(is_urgent).ok_or_else(|| no_free_slot(slots))?;
+        if !is_urgent && place.slot.is_reserve() {
+            place.slot.give_up_reserve()?;
+        }
         // Stale bytes stand behind the header's zeros where a removal was cut short by a crash.
         place.slot.blank()?;
         let segment = FileSegment::created(Rc::clone(&place.slot), &self.memory);

@@ -36,6 +36,11 @@ impl Growth {
         Rc::new(Growth { step: GROWTH_BYTES, urgent: Cell::new(false) })
     }
 
+    /// Whether what runs now makes room.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent.get()
+    }
+
     /// Runs `work`, which may write to what is kept.
     pub(crate) fn urgently<T>(&self, work: impl FnOnce() -> T) -> T {
         let before = self.urgent.replace(true);
@@ -192,6 +197,18 @@ impl Slot {
     /// Whether a free slot holds space for the output of a merge.
     pub(crate) fn is_reserve(&self) -> bool {
         self.used() <= HEADER_LEN as u64 && MERGE_RESERVE_BYTES <= self.size()
+    }
+
+    /// Lets a slot go that holds space for a merge, where there is room for that elsewhere.
+    pub(crate) fn give_up_reserve(&self) -> io::Result<()> {
+        // More than what Chromium has given to the file already.
+        self.resize(MERGE_RESERVE_BYTES + (1 << 20))?;
+        self.cut()
+    }
+
+    /// Whether a header can be written when the quota is used up.
+    pub(crate) fn has_header_room(&self) -> bool {
+        HEADER_LEN as u64 <= self.size()
     }
 
     /// Makes a free slot hold space for the output of a merge; says whether there was room.
