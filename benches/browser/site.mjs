@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { serve } from '../../tests/npm/harness/server.mjs';
 import { HERE, PROJECT } from './settings.mjs';
 
-const PACKAGE = join(PROJECT, 'tests/npm/node_modules/mini-bitcask/dist');
+const PACKAGE = process.env.BENCH_PACKAGE ?? join(PROJECT, 'tests/npm/node_modules/mini-bitcask/dist');
 
 const ENTRIES = ['page', 'worker', 'serve-bare-log', 'serve-sqlite', 'serve-opfs-btree'];
 

@@ -18,7 +18,7 @@ use crate::handle::FolderShape;
 use crate::held::{Held, Thing};
 use crate::opfs::Opfs;
 use crate::options::{EngineOptions, chosen, write_options};
-use crate::place::Place;
+use crate::place::{Place, write_where_room_is};
 use crate::ranges::{self, Cursor, Part};
 use crate::report;
 use crate::run::{self, On};
@@ -439,7 +439,8 @@ impl Engine {
         durability: u8,
     ) -> Answer<u64> {
         let options = write_options(durability, expires_at_ms)?;
-        Ok(self.store()?.put_with(key, value, &options)?)
+        let store = self.store()?;
+        Ok(write_where_room_is(&store, || store.put_with(key, value, &options))?)
     }
 }
 

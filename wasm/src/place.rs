@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bitcask_core::{SegmentId, Storage};
+use bitcask_core::{Result, SegmentId, Storage, Store};
 
 use crate::files::Files;
 use crate::opfs::Opfs;
@@ -69,6 +69,26 @@ impl Place {
             Place::Opfs(opfs) => opfs.close(),
             Place::Files(files) => files.close(),
         }
+    }
+}
+
+/// Runs a write. Where it is refused since the active segment's file cannot grow, it is tried in the next segment: with the
+/// quota used up, in Chromium, a slot that a merge has freed still has its space, and no other file can have it.
+///
+/// # Errors
+///
+/// Those of the write.
+pub(crate) fn write_where_room_is<T>(
+    store: &Store<Place>,
+    write: impl Fn() -> Result<T>,
+) -> Result<T> {
+    match (write(), store.storage()) {
+        (Err(full), Place::Opfs(_)) if full.is_full() => match store.roll() {
+            Ok(false) => Err(full),
+            // Also where the seal has to wait.
+            _ => write(),
+        },
+        (written, _) => written,
     }
 }
 

@@ -8,7 +8,7 @@ use bitcask_core::{Batch, Bytes, Durability, Entry, Error, Result, Store, WriteO
 use crate::fault::Fault;
 use crate::frame::{self, Code, Op, Reply};
 use crate::held::Held;
-use crate::place::Place;
+use crate::place::{Place, write_where_room_is};
 
 /// Writes that wait are appended when they come to this many bytes, so that a large frame takes bounded memory.
 const PENDING_BYTES_MAX: usize = 1 << 20;
@@ -352,7 +352,7 @@ fn append(store: &Store<Place>, writes: &[Write<'_>]) -> Result<Option<u64>> {
         && let Some(value) = value.bytes()
     {
         options.expires_at_ms = *expires_at_ms;
-        return store.put_with(key, value, &options).map(Some);
+        return write_where_room_is(store, || store.put_with(key, value, &options)).map(Some);
     }
     let mut batch = Batch::new();
     for Write { key, value, expires_at_ms } in writes {
@@ -365,7 +365,7 @@ fn append(store: &Store<Place>, writes: &[Write<'_>]) -> Result<Option<u64>> {
     // Deletes make room, and have some kept for them.
     match writes.iter().all(|write| write.value.bytes().is_none()) {
         true => store.storage().urgently(|| store.write(&batch, &options)),
-        false => store.write(&batch, &options),
+        false => write_where_room_is(store, || store.write(&batch, &options)),
     }
 }
 

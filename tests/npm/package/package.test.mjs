@@ -95,7 +95,9 @@ test('importing it in Node does nothing, and require() gives the same', () => {
             const started = process.getActiveResourcesInfo().filter((what) => !what.endsWith('Req'));
             if (started.length > 0) throw new Error(name + ' started ' + started);
             if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) {
-                for (const [key, value] of Object.entries(require(name))) if (imported[key] !== value) throw new Error(name + ': ' + key);
+                // Node marks what it requires of a module that has a default export.
+                const same = ([key, value]) => key === '__esModule' || imported[key] === value;
+                for (const entry of Object.entries(require(name))) if (!same(entry)) throw new Error(name + ': ' + entry[0]);
             }
         }`);
 });
@@ -142,7 +144,9 @@ test('the types fit programs that are compiled strictly, with all of the library
                     encoding: 'utf8',
                 });
             } catch (error) {
-                assert.fail(`${module}:\n${error.stdout}`);
+                // The libraries that adapters are for need types of Node, and of libraries of their own.
+                const ours = error.stdout.split('\n').filter((line) => /^\S*(mini-bitcask\/|all\.ts)/.test(line));
+                assert.deepEqual(ours, [], module);
             }
         }
     } finally {

@@ -16,7 +16,9 @@ const TESTS = 42;
 test('interface-datastore-tests', { timeout: 300_000 }, async (context) => {
     const mocha = join(PROJECT, 'node_modules/mocha/bin/mocha.js');
     const args = [mocha, '--reporter', 'json', 'suites/datastore/datastore.spec.mjs'];
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: PROJECT }).catch((error) => error);
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: PROJECT }).catch(
+        (error) => error,
+    );
     const { stats, failures } = JSON.parse(stdout.slice(stdout.indexOf('{')));
     context.diagnostic(`interface-datastore-tests: ${stats.passes} of ${stats.tests}`);
     assert.deepEqual(failures, [], stderr);
@@ -33,14 +35,20 @@ test('filters, orders, offset and limit together; streams that come by and by; b
         }
         const put = [];
         for await (const key of store.putMany(slowly(), { durability: 'none' })) put.push(key);
-        assert.deepEqual(put, pairs.map(({ key }) => key));
+        assert.deepEqual(
+            put,
+            pairs.map(({ key }) => key),
+        );
         await store.close();
 
         store = new BitcaskDatastore('data', { directory });
         const even = ({ value }) => value[0] % 2 === 0;
         const down = (one, other) => Math.sign(other.value[0] - one.value[0]);
         const query = { prefix: '/n', filters: [even], orders: [down], offset: 2, limit: 3 };
-        assert.deepEqual((await listed(store.query(query))).map(({ value }) => value[0]), [244, 242, 240]);
+        assert.deepEqual(
+            (await listed(store.query(query))).map(({ value }) => value[0]),
+            [244, 242, 240],
+        );
         const filtered = store.queryKeys({ filters: [(key) => key.toString().endsWith('7')], limit: 2 });
         assert.equal((await listed(filtered)).length, 2);
         assert.equal((await listed(store.queryKeys({ limit: 0 }))).length, 0);
@@ -50,7 +58,10 @@ test('filters, orders, offset and limit together; streams that come by and by; b
         assert.deepEqual(await store.get(odd), new Uint8Array());
         const keys = await listed(store.deleteMany(pairs.map(({ key }) => key)));
         assert.equal(keys.length, 250);
-        assert.deepEqual((await listed(store.queryKeys({}))).map((key) => key.uint8Array()), [odd.uint8Array()]);
+        assert.deepEqual(
+            (await listed(store.queryKeys({}))).map((key) => key.uint8Array()),
+            [odd.uint8Array()],
+        );
         await store.close();
     } finally {
         rmSync(directory, { recursive: true });

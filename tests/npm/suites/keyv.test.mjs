@@ -17,19 +17,27 @@ const TESTS = 42;
 test('@keyv/test-suite', { timeout: 300_000 }, async (context) => {
     const vitest = join(PROJECT, 'node_modules/vitest/vitest.mjs');
     const args = [vitest, 'run', '--config', 'suites/keyv/vitest.config.mjs', '--reporter=json'];
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: PROJECT }).catch((error) => error);
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: PROJECT }).catch(
+        (error) => error,
+    );
     const { numTotalTests, numPassedTests, testResults } = JSON.parse(stdout.slice(stdout.indexOf('{')));
     context.diagnostic(`@keyv/test-suite: ${numPassedTests} of ${numTotalTests}`);
-    const failed = testResults.flatMap(({ assertionResults }) => assertionResults).filter(({ status }) => status !== 'passed');
+    const failed = testResults
+        .flatMap(({ assertionResults }) => assertionResults)
+        .filter(({ status }) => status !== 'passed');
     assert.deepEqual(failed, [], stderr);
     assert.equal(numTotalTests, TESTS);
 });
 
-for (const [version, Keyv] of [[5, Keyv5], [6, Keyv6]]) {
+for (const [version, Keyv] of [
+    [5, Keyv5],
+    [6, Keyv6],
+]) {
     test(`Keyv ${version}: many at once, namespaces, expiry, iterating, and all of it after reopening`, async () => {
         const directory = mkdtempSync(join(tmpdir(), 'bitcask-keyv-'));
         try {
-            const keyv = (store, namespace) => new Keyv({ store: new KeyvBitcask(store), namespace, throwOnErrors: true });
+            const keyv = (store, namespace) =>
+                new Keyv({ store: new KeyvBitcask(store), namespace, throwOnErrors: true });
             let store = await open('cache', { directory });
             let one = keyv(store, 'one');
             await one.setMany([
@@ -46,7 +54,10 @@ for (const [version, Keyv] of [[5, Keyv5], [6, Keyv6]]) {
             one = keyv(store, 'one');
             const all = [];
             for await (const [key, value] of one.iterator()) all.push([key, value]);
-            assert.deepEqual(all, [['a', { n: 1 }], ['b', 'two']]);
+            assert.deepEqual(all, [
+                ['a', { n: 1 }],
+                ['b', 'two'],
+            ]);
             assert.ok(await one.delete('b'));
             assert.ok(!(await one.has('b')));
 

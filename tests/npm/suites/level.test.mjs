@@ -51,10 +51,17 @@ for (const kind of BROWSERS) {
 
 /** TAP that closes with as many assertions as there must be, all passed and none skipped. */
 function judge(context, lines, least) {
-    const closing = Object.fromEntries(lines.flatMap((line) => [...line.matchAll(/^# (tests|pass|fail) +(\d+)$/g)]).map(([, word, count]) => [word, Number(count)]));
+    const closing = Object.fromEntries(
+        lines
+            .flatMap((line) => [...line.matchAll(/^# (tests|pass|fail) +(\d+)$/g)])
+            .map(([, word, count]) => [word, Number(count)]),
+    );
     context.diagnostic(`abstract-level: ${closing.pass} of ${closing.tests} assertions`);
     const at = lines.findIndex((line) => line.startsWith('not ok'));
     assert.equal(at, -1, lines.slice(at, at + 20).join('\n'));
-    assert.deepEqual(lines.filter((line) => /# (SKIP|TODO)/i.test(line)), []);
+    assert.deepEqual(
+        lines.filter((line) => /# (SKIP|TODO)/i.test(line)),
+        [],
+    );
     assert.ok(closing.tests >= least && closing.pass === closing.tests, JSON.stringify(closing));
 }

@@ -20,4 +20,13 @@ export const VALUES = {
 };
 
 /** Values that JSON and localForage's own marks keep, for its localStorage. */
-export const PLAIN = { text: VALUES.text, zero: 0, nothing: null, no: false, nested: { list: [1, 'b'] }, bytes: VALUES.bytes, buffer: VALUES.buffer, floats: Float32Array.of(1.5) };
+export const PLAIN = {
+    text: VALUES.text,
+    zero: 0,
+    nothing: null,
+    no: false,
+    nested: { list: [1, 'b'] },
+    bytes: VALUES.bytes,
+    buffer: VALUES.buffer,
+    floats: Float32Array.of(1.5),
+};

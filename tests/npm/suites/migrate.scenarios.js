@@ -10,14 +10,19 @@ function same(told, expected, what) {
 }
 
 async function refused(call, code, what) {
-    const error = await call().then(() => undefined, (error) => error);
-    if (!error || (code && error.code !== code && error.name !== code)) throw new Error(`${what}: ${error ?? 'no error'}`);
+    const error = await call().then(
+        () => undefined,
+        (error) => error,
+    );
+    if (!error || (code && error.code !== code && error.name !== code))
+        throw new Error(`${what}: ${error ?? 'no error'}`);
     return error;
 }
 
 /** `storage`: where stores are kept; `directory`: in Node. */
 export function scenarios({ open, idb, localforage, adapter, migrate, directory }) {
-    const fresh = (options) => open(`migrated-${Date.now()}-${++stores}`, { ...(directory ? { directory } : {}), ...options });
+    const fresh = (options) =>
+        open(`migrated-${Date.now()}-${++stores}`, { ...(directory ? { directory } : {}), ...options });
     const listed = async (items) => {
         const all = [];
         for await (const item of items) all.push(item);
@@ -32,7 +37,9 @@ export function scenarios({ open, idb, localforage, adapter, migrate, directory 
             const store = await open('keyval-store--keyval', directory ? { directory } : {});
             await store.clear();
             const progress = [];
-            const report = await migrate.fromIdbKeyval(store, { onProgress: (done, total) => progress.push(`${done}/${total}`) });
+            const report = await migrate.fromIdbKeyval(store, {
+                onProgress: (done, total) => progress.push(`${done}/${total}`),
+            });
             const total = Object.keys(VALUES).length + keys.length;
             same(report, { already: false, found: total, copied: total, kept: 0, leftOut: 0 }, 'report');
             same(progress, [`${total}/${total}`], 'progress');
@@ -46,18 +53,29 @@ export function scenarios({ open, idb, localforage, adapter, migrate, directory 
 
         async 'idb-keyval: ended in the middle, gone on with, and newer values stay'() {
             const custom = idb.createStore(`many-${Date.now()}`, 'things');
-            await idb.setMany(Array.from({ length: 1_050 }, (_, n) => [n, { n }]), custom);
+            await idb.setMany(
+                Array.from({ length: 1_050 }, (_, n) => [n, { n }]),
+                custom,
+            );
             const store = await fresh();
             await store.set(7, 'newer');
             const source = { databaseName: (await databaseOf(custom)).name, storeName: 'things' };
             const ending = new AbortController();
             const onProgress = (done) => done >= 300 && ending.abort();
-            await refused(() => migrate.fromIdbKeyval(store, { ...source, onProgress, signal: ending.signal }), 'AbortError', 'ended');
+            await refused(
+                () => migrate.fromIdbKeyval(store, { ...source, onProgress, signal: ending.signal }),
+                'AbortError',
+                'ended',
+            );
             same(await store.count(), 300, 'copied before the end');
             const once = ['migrated', true];
             const report = await migrate.fromIdbKeyval(store, { ...source, once });
             same(report, { already: false, found: 1_050, copied: 750, kept: 300, leftOut: 0 }, 'the rest');
-            same([await store.get(7), await store.get(8), await store.get('migrated')], ['newer', { n: 8 }, true], 'values');
+            same(
+                [await store.get(7), await store.get(8), await store.get('migrated')],
+                ['newer', { n: 8 }, true],
+                'values',
+            );
             await store.delete(9);
             same((await migrate.fromIdbKeyval(store, { ...source, once })).already, true, 'once');
             same(await store.get(9), undefined, 'what was deleted since');
@@ -70,15 +88,26 @@ export function scenarios({ open, idb, localforage, adapter, migrate, directory 
             const custom = idb.createStore(`odd-${Date.now()}`, 'things');
             const { name: databaseName } = await databaseOf(custom);
             const source = { databaseName, storeName: 'things', removeSource: true };
-            await idb.setMany([['a', 1], ['blob', new Blob(['xyz'], { type: 'text/x' })], ['left', 2]], custom);
+            await idb.setMany(
+                [
+                    ['a', 1],
+                    ['blob', new Blob(['xyz'], { type: 'text/x' })],
+                    ['left', 2],
+                ],
+                custom,
+            );
             const store = await fresh();
             await refused(() => migrate.fromIdbKeyval(store, source), 'INVALID_VALUE', 'a blob');
             same(await idb.keys(custom), ['a', 'blob', 'left'], 'the source');
-            const value = async (value) => (value instanceof Blob ? { type: value.type, bytes: new Uint8Array(await value.arrayBuffer()) } : value);
+            const value = async (value) =>
+                value instanceof Blob ? { type: value.type, bytes: new Uint8Array(await value.arrayBuffer()) } : value;
             const key = (key) => (key === 'left' ? undefined : ['old', key]);
             const report = await migrate.fromIdbKeyval(store, { ...source, key, value });
             same(report, { already: false, found: 3, copied: 2, kept: 0, leftOut: 1 }, 'report');
-            const all = [[['old', 'a'], 1], [['old', 'blob'], { type: 'text/x', bytes: new TextEncoder().encode('xyz') }]];
+            const all = [
+                [['old', 'a'], 1],
+                [['old', 'blob'], { type: 'text/x', bytes: new TextEncoder().encode('xyz') }],
+            ];
             same(await listed(store.entries()), all, 'entries');
             same(await idb.keys(custom), [], 'the source, removed');
             await store.close();
@@ -94,7 +123,11 @@ export function scenarios({ open, idb, localforage, adapter, migrate, directory 
             same(made, false, 'a database was made');
             const custom = idb.createStore(`one-${Date.now()}`, 'things');
             await idb.set('a', 1, custom);
-            same(await migrate.fromIdbKeyval(store, { databaseName: (await databaseOf(custom)).name }), none, 'no such object store');
+            same(
+                await migrate.fromIdbKeyval(store, { databaseName: (await databaseOf(custom)).name }),
+                none,
+                'no such object store',
+            );
             await store.close();
         },
 
@@ -115,7 +148,11 @@ export function scenarios({ open, idb, localforage, adapter, migrate, directory 
         },
 
         async 'localForage in IndexedDB'() {
-            const instance = localforage.createInstance({ name: `forage-${Date.now()}`, storeName: 'things', driver: localforage.INDEXEDDB });
+            const instance = localforage.createInstance({
+                name: `forage-${Date.now()}`,
+                storeName: 'things',
+                driver: localforage.INDEXEDDB,
+            });
             const { error, list, ...values } = VALUES;
             for (const [key, value] of Object.entries(values)) await instance.setItem(key, value);
             const store = await fresh();
@@ -128,7 +165,11 @@ export function scenarios({ open, idb, localforage, adapter, migrate, directory 
         },
 
         async 'localForage in localStorage'() {
-            const instance = localforage.createInstance({ name: `forage-${Date.now()}`, storeName: 'things', driver: localforage.LOCALSTORAGE });
+            const instance = localforage.createInstance({
+                name: `forage-${Date.now()}`,
+                storeName: 'things',
+                driver: localforage.LOCALSTORAGE,
+            });
             for (const [key, value] of Object.entries(PLAIN)) await instance.setItem(key, value);
             await instance.setItem('blob', new Blob(['xyz'], { type: 'text/x' }));
             const store = await fresh();
@@ -149,7 +190,11 @@ export function scenarios({ open, idb, localforage, adapter, migrate, directory 
             const options = { prefix: 'mine:', value: (text) => JSON.parse(text), removeSource: true };
             same((await migrate.fromLocalStorage(store, options)).copied, 250, 'copied');
             same(await store.get('249'), { n: 249 }, 'value');
-            same(Object.keys(localStorage).filter((name) => name.startsWith('mine:')), [], 'removed');
+            same(
+                Object.keys(localStorage).filter((name) => name.startsWith('mine:')),
+                [],
+                'removed',
+            );
             same(localStorage.getItem('theirs'), 'x', 'another one');
             localStorage.removeItem('theirs');
             await store.close();

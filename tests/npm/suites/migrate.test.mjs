@@ -33,7 +33,8 @@ for (const kind of BROWSERS) {
         try {
             await withBrowser(kind, {}, async (browser) => {
                 const page = await browser.open(site.url());
-                for (const name of NAMES) await context.test(name, () => page.run((name) => globalThis.run(name), name));
+                for (const name of NAMES)
+                    await context.test(name, () => page.run((name) => globalThis.run(name), name));
             });
         } finally {
             await site.close();

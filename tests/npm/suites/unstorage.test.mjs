@@ -143,7 +143,14 @@ test('watching: every write to the base, by whom ever, until it is ended', async
     await store.set('mine:c', 'by another');
     await watched.removeItem('a:b');
     await heard(3);
-    assert.deepEqual(events, [['update', 'a:b'], ['update', 'c'], ['remove', 'a:b']].slice(events[0][0] === 'remove' ? 1 : 0));
+    assert.deepEqual(
+        events,
+        [
+            ['update', 'a:b'],
+            ['update', 'c'],
+            ['remove', 'a:b'],
+        ].slice(events[0][0] === 'remove' ? 1 : 0),
+    );
     await unwatch();
     await watched.setItem('d', 1);
     await store.flush();

@@ -1,15 +1,17 @@
 /** The engine: Rust to WebAssembly by wasm-pack, made smaller and faster by wasm-opt. */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { homedir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
 import { run } from './run.mjs';
 
 const PROJECT = '../..';
 const PKG = '../pkg';
 const CACHE = join(process.env.CARGO_TARGET_DIR ?? join(PROJECT, 'target'), 'npm', 'wasm-opt');
-/** For speed: the size limits leave room. The features are what wasm-bindgen's output uses, and every browser with OPFS has. */
-const FLAGS = ['-O3', '--enable-bulk-memory', '--enable-nontrapping-float-to-int', '--enable-sign-ext'];
-FLAGS.push('--enable-mutable-globals', '--enable-reference-types', '--enable-multivalue');
+/** `-Oz` saves 0.2 % more. The features are what wasm-bindgen's output uses, and every browser with OPFS has. */
+const FLAGS = ['-O3', '--strip-producers', '--enable-bulk-memory', '--enable-nontrapping-float-to-int'];
+FLAGS.push('--enable-sign-ext', '--enable-mutable-globals', '--enable-reference-types', '--enable-multivalue');
 
 /**
  * Brings dist/bitcask_bg.wasm and the binding in ../pkg up to date. Cargo knows what is stale; where nothing is, it takes
@@ -32,5 +34,14 @@ export async function buildEngine({ rebuild }) {
 async function wasmPack() {
     const path = [join(process.cwd(), PROJECT, '.tools/bin'), process.env.PATH].join(delimiter);
     const flags = ['--target', 'web', '--profile', 'browser', '--no-pack', '--no-opt', '--mode', 'no-install'];
-    await run('wasm-pack', ['--quiet', 'build', '..', ...flags], { ...process.env, PATH: path });
+    const env = { ...process.env, PATH: path, CARGO_ENCODED_RUSTFLAGS: withoutPaths() };
+    await run('wasm-pack', ['--quiet', 'build', '..', ...flags], env);
+}
+
+/** Panics name source files: nobody shall load, or learn, where they were when the engine was built. */
+function withoutPaths() {
+    const sysroot = execFileSync('rustc', ['--print', 'sysroot'], { encoding: 'utf8', cwd: PROJECT }).trim();
+    const cargo = process.env.CARGO_HOME ?? join(homedir(), '.cargo');
+    const folders = [join(sysroot, 'lib/rustlib/src/rust/library'), join(cargo, 'registry/src'), resolve(PROJECT)];
+    return folders.map((folder) => `--remap-path-prefix=${folder}=`).join('\x1f');
 }

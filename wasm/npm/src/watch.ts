@@ -151,8 +151,10 @@ export function subscribe<K>(
     };
     const tell = (part: Part): void => {
         const changed = new Map<string, K>();
+        // Each byte is a character of its own.
+        const latin = new TextDecoder('latin1');
         for (const { key } of part.changes) {
-            if (inBounds(bounds, key)) changed.set(String.fromCharCode(...key.subarray(0, 4096)), keys.decode(key));
+            if (inBounds(bounds, key)) changed.set(latin.decode(key), keys.decode(key));
         }
         if (ended || changed.size === 0) return;
         try {

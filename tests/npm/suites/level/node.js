@@ -10,4 +10,7 @@ const sync = process.argv.includes('sync') ? { open } : {};
 const directory = mkdtempSync(join(tmpdir(), 'bitcask-level-'));
 let databases = 0;
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
-await runSuite((options) => new BitcaskLevel(join(directory, `level-${++databases}`), { ...sync, ...options }), console.log);
+await runSuite(
+    (options) => new BitcaskLevel(join(directory, `level-${++databases}`), { ...sync, ...options }),
+    console.log,
+);

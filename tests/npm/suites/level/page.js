@@ -7,7 +7,10 @@ let databases = 0;
 /** Runs it here. Resolves with all lines. */
 globalThis.runSuite = async () => {
     const lines = [];
-    await runSuite((options) => new BitcaskLevel(`level-${++databases}`, options), (line) => lines.push(line));
+    await runSuite(
+        (options) => new BitcaskLevel(`level-${++databases}`, options),
+        (line) => lines.push(line),
+    );
     return lines;
 };
 

@@ -5,5 +5,8 @@ import { runSuite } from './run.js';
 
 let databases = 0;
 const lines = [];
-await runSuite((options) => new BitcaskLevel(`sync-${++databases}`, { open, ...options }), (line) => lines.push(line));
+await runSuite(
+    (options) => new BitcaskLevel(`sync-${++databases}`, { open, ...options }),
+    (line) => lines.push(line),
+);
 postMessage(lines);

@@ -126,7 +126,10 @@ export class BitcaskDatastore implements Datastore<
     async *#query<T>(
         { prefix, filters = [], orders = [], offset = 0, limit = Infinity }: Asked<T>,
         { signal }: Call = {},
-        walk: (store: Store<Bytes, Bytes>, scan: { prefix?: Bytes; limit?: number; signal?: AbortSignal }) => AsyncIterable<T>,
+        walk: (
+            store: Store<Bytes, Bytes>,
+            scan: { prefix?: Bytes; limit?: number; signal?: AbortSignal },
+        ) => AsyncIterable<T>,
     ): AsyncGenerator<T> {
         // Without filters and orders the store's own limit does.
         const scan = filters.length + orders.length === 0 ? { limit: offset + limit } : {};

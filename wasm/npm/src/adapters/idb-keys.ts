@@ -38,7 +38,8 @@ export function compareIdbKeys(one: IDBValidKey, other: IDBValidKey): number {
     if (rank < STRING) return Number(one) - Number(other);
     // By UTF-16, as IndexedDB does.
     if (rank === STRING) return one < other ? -1 : Number(one > other);
-    const [left, right] = rank === ARRAY ? [one, other] : [bytesOf(one as BufferSource), bytesOf(other as BufferSource)];
+    const [left, right] =
+        rank === ARRAY ? [one, other] : [bytesOf(one as BufferSource), bytesOf(other as BufferSource)];
     return compareLists(left as IDBValidKey[], right as IDBValidKey[]);
 }
 

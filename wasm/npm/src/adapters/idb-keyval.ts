@@ -15,7 +15,11 @@ import { lazily } from './lazily.js';
 export type UseStore = () => Promise<Store<any, Key>>;
 
 /** Makes a store of one's own, to be opened when it is first used. */
-export function createStore(dbName: string, storeName: string, options?: Omit<OpenOptions<any, Key>, 'keys'>): UseStore {
+export function createStore(
+    dbName: string,
+    storeName: string,
+    options?: Omit<OpenOptions<any, Key>, 'keys'>,
+): UseStore {
     return lazily<any, Key>(`${plain(dbName)}--${plain(storeName)}`, options);
 }
 

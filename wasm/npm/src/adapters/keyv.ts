@@ -32,7 +32,11 @@ export class KeyvBitcask {
 
     /** The store that is open, or the name of one that is opened at the first call. */
     constructor(store: string | Store<unknown, string>, options: KeyvBitcaskOptions = {}) {
-        this.opts = { ...options, dialect: 'sqlite', url: `bitcask://${typeof store === 'string' ? store : store.name}` };
+        this.opts = {
+            ...options,
+            dialect: 'sqlite',
+            url: `bitcask://${typeof store === 'string' ? store : store.name}`,
+        };
         this.#store = lazily(store, options as OpenOptions<unknown, string>);
     }
 

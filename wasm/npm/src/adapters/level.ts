@@ -47,7 +47,11 @@ export interface BitcaskLevel<K, V> {
     open(options?: BitcaskLevelOpenOptions): Promise<void>;
     /** Adds an entry, or overwrites it. */
     put(key: K, value: V): Promise<void>;
-    put<K1 = K, V1 = V>(key: K1, value: V1, options: AbstractPutOptions<K1, V1> & BitcaskLevelWriteOptions): Promise<void>;
+    put<K1 = K, V1 = V>(
+        key: K1,
+        value: V1,
+        options: AbstractPutOptions<K1, V1> & BitcaskLevelWriteOptions,
+    ): Promise<void>;
     /** Deletes an entry. */
     del(key: K): Promise<void>;
     del<K1 = K>(key: K1, options: AbstractDelOptions<K1> & BitcaskLevelWriteOptions): Promise<void>;

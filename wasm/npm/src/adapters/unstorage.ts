@@ -54,7 +54,8 @@ export function bitcaskDriver({ store: source = 'unstorage', base = '', ...rest 
         },
         setItems: async (items, options) => {
             const batch = (await store()).atomic();
-            for (const { key, value, options: own } of items) batch.set(root + key, value, living({ ...options, ...own }));
+            for (const { key, value, options: own } of items)
+                batch.set(root + key, value, living({ ...options, ...own }));
             await batch.commit();
         },
         removeItem: async (key) => void (await (await store()).delete(root + key)),

@@ -81,7 +81,10 @@ export async function copy<V, K extends Key>(
         }
         await store.flush();
         if (removeSource && source && !(await source.remove(report.found)))
-            throw new BitcaskError('INTERRUPTED', 'something was written there meanwhile: nothing was removed, run this again');
+            throw new BitcaskError(
+                'INTERRUPTED',
+                'something was written there meanwhile: nothing was removed, run this again',
+            );
         if (once) await store.set(once[0], once[1], { durability: 'always' });
         return report;
     } finally {
@@ -114,7 +117,10 @@ async function write<V, K extends Key>(store: Store<V, K>, entries: [K, V][], ov
         const values = await store.getMany(missing.map(([key]) => key));
         missing.forEach(([key, value], at) => {
             if (!same(value, values[at]))
-                throw new BitcaskError('INVALID_VALUE', `the value of ${String(key)} does not read back as it is: change it by \`value\``);
+                throw new BitcaskError(
+                    'INVALID_VALUE',
+                    `the value of ${String(key)} does not read back as it is: change it by \`value\``,
+                );
         });
         return missing.length;
     }

@@ -54,7 +54,8 @@ export function fromLocalForage<V, K extends Key>(
             return {
                 ...source,
                 async *pages() {
-                    for await (const page of source.pages()) yield page.map(([key, value]) => [key, localForageObject(value)]);
+                    for await (const page of source.pages())
+                        yield page.map(([key, value]) => [key, localForageObject(value)]);
                 },
             };
         }

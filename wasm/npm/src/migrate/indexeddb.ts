@@ -12,7 +12,7 @@ export async function objectStore(databaseName: string, storeName: string): Prom
     return {
         count: () => done(objects().count()),
         async *pages() {
-            for (let last: IDBValidKey | undefined; ; ) {
+            for (let last: IDBValidKey | undefined; ;) {
                 const range = last === undefined ? null : IDBKeyRange.lowerBound(last, true);
                 const store = objects();
                 const [keys, values] = await Promise.all([

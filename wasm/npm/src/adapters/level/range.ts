@@ -42,7 +42,7 @@ export function rangeFrom({ gt, gte, lt, lte, ...range }: Range<Bytes>, key: Byt
     if (lt && compare(key, lt) >= 0) return undefined;
     if (lte && compare(key, lte) > 0) return undefined;
     const { reverse } = range;
-    const end = reverse ? (gt && { gt }) ?? (gte && { gte }) : (lt && { lt }) ?? (lte && { lte });
+    const end = reverse ? ((gt && { gt }) ?? (gte && { gte })) : ((lt && { lt }) ?? (lte && { lte }));
     return { ...range, ...end, ...(reverse ? { lte: key } : { gte: key }) };
 }
 
