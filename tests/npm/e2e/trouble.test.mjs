@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BROWSERS, serveSite, withBrowser } from '../harness/index.mjs';
 
-const QUOTA_BYTES = 24_000_000;
+/** In Firefox an origin has this part of the limit for all of them, or 10 MiB. */
+const QUOTA_BYTES = { chromium: 24_000_000, firefox: 10_485_760 };
 const TIMEOUT = { timeout: 240_000 };
 
 for (const kind of BROWSERS) {
@@ -20,9 +21,9 @@ for (const kind of BROWSERS) {
         `${kind}: a full quota is told as QUOTA; nothing is lost, and deleting and merging make room`,
         TIMEOUT,
         async () => {
-            const prefs = { 'dom.quotaManager.temporaryStorage.fixedLimit': QUOTA_BYTES / 1_000 };
+            const prefs = { 'dom.quotaManager.temporaryStorage.fixedLimit': 24_000 };
             await withPage({ prefs }, async (page) => {
-                const limit = kind === 'chromium' ? await page.limitQuota(QUOTA_BYTES) : undefined;
+                const limit = kind === 'chromium' ? await page.limitQuota(QUOTA_BYTES.chromium) : undefined;
                 const answer = await page.run(async () => {
                     const options = { storage: 'opfs', segmentBytes: 2_000_000, values: 'bytes', durability: 'always' };
                     const value = (n) => new Uint8Array(100_000).fill(n);
@@ -58,20 +59,27 @@ for (const kind of BROWSERS) {
                     for (let n = 0; n < half; n++) await store.delete(n);
                     await store.merge();
                     const { totalBytes } = await store.stats();
-                    await store.set('afterwards', value(7));
+                    const atOnce = await store.set('afterwards', value(7)).then(
+                        () => 'set',
+                        (error) => error.code,
+                    );
                     await store.close();
                     const again = await bitcask.open('full', options);
+                    if (atOnce !== 'set') await again.set('afterwards', value(7));
                     const reopened = [await again.count(), (await again.get('afterwards'))[5], again.recovery.bytesCut];
                     const { problems } = await again.verify();
                     const lost = [];
                     for (let n = half; n < count; n++) if ((await again.get(n))?.[99_999] !== n % 256) lost.push(n);
                     await again.close();
-                    return { said, count, before, totalBytes, half, reopened, problems, lost };
+                    return { said, atOnce, count, before, totalBytes, half, reopened, problems, lost };
                 });
                 assert.deepEqual(answer.said, ['QUOTA', false, 'QUOTA']);
                 // Most of the room was used before it was refused.
-                assert.ok(answer.count * 100_000 > QUOTA_BYTES / 2, `${answer.count} values went in`);
+                assert.ok(answer.count * 100_000 > QUOTA_BYTES[kind] / 2, `${answer.count} values went in`);
                 assert.equal(answer.before, 'all there');
+                // Chromium gives the space of a file that was cut back to the origin when the file is closed.
+                const allowed = kind === 'chromium' ? ['set', 'QUOTA'] : ['set'];
+                assert.ok(allowed.includes(answer.atOnce), answer.atOnce);
                 const kept = answer.count - answer.half;
                 assert.deepEqual(answer.reopened, [kept + 1, 7, 0]);
                 assert.deepEqual([answer.problems, answer.lost], [[], []]);
