@@ -82,7 +82,7 @@ mod by_table {
         #[test]
         fn is_the_one_of_the_crate() {
             assert_eq!(crc32(0, b"123456789"), 0xcbf4_3926);
-            let bytes: Vec<u8> = (0..1000_u32).map(|n| (n * n >> 3).to_le_bytes()[0]).collect();
+            let bytes: Vec<u8> = (0..1000_u32).map(|n| ((n * n) >> 3).to_le_bytes()[0]).collect();
             for start in 0..40 {
                 for len in (0..70).chain([500, 900]) {
                     let part = &bytes[start..start + len];
