@@ -32,7 +32,7 @@ export interface SyncReader<V, K = Key> {
     getMany(keys: Iterable<K>): (V | undefined)[];
     /** Whether a key is there. */
     has(key: K): boolean;
-    /** Keys with their values in the order of the keys, as of the call: later writes do not show. */
+    /** Keys with their values in the order of the keys, as of the first step: later writes do not show. */
     entries(range?: Range<K>): IterableIterator<[K, V]>;
     /** Keys in their order. */
     keys(range?: Range<K>): IterableIterator<K>;

@@ -197,7 +197,7 @@ export interface Reader<V, K = Key> {
     getMany(keys: Iterable<K>, options?: ReadOptions): Promise<(V | undefined)[]>;
     /** Whether a key is there. */
     has(key: K, options?: ReadOptions): Promise<boolean>;
-    /** Keys with their values in the order of the keys, as of the call: later writes do not show. */
+    /** Keys with their values in the order of the keys, as of the first step: later writes do not show. */
     entries(options?: ScanOptions<K>): AsyncIterableIterator<[K, V]>;
     /** Keys in their order. */
     keys(options?: ScanOptions<K>): AsyncIterableIterator<K>;
@@ -265,7 +265,7 @@ export interface Store<V = unknown, K extends Key = Key> extends Reader<V, K> {
     /** The keys that begin with a prefix, as a store of their own. Strings and bytes: the keys behind the prefix. */
     sub<W = V>(prefix: string, options?: SubOptions<W>): Store<W, K>;
 
-    /** The whole store as one checked stream, as of the call. `bitcask import --store` reads it. */
+    /** The whole store as one checked stream, as of when it begins to be read. `bitcask import --store` reads it. */
     export(): ReadableStream<Uint8Array>;
     /** Sets everything that such a stream holds. Damage is an error; what came before it was set. */
     import(source: ReadableStream<Uint8Array> | Blob | Uint8Array, options?: ReadOptions): Promise<ImportReport>;

@@ -154,7 +154,12 @@ export function subscribe<K>(
         // Each byte is a character of its own.
         const latin = new TextDecoder('latin1');
         for (const { key } of part.changes) {
-            if (inBounds(bounds, key)) changed.set(latin.decode(key), keys.decode(key));
+            if (!inBounds(bounds, key)) continue;
+            try {
+                changed.set(latin.decode(key), keys.decode(key));
+            } catch {
+                // Another program's key, of no kind that this store's keys are: nobody here can read it either.
+            }
         }
         if (ended || changed.size === 0) return;
         try {
