@@ -1,6 +1,6 @@
 # One line here, the work in scripts/. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers crash bench bench-peers bench-browser campaign fmt deny clean
+.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers suites crash bench bench-peers bench-browser campaign fmt deny clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ test-bundlers: ## The packed package in apps of every bundler (some minutes; `ma
 	@scripts/package
 	@scripts/setup pages
 	@node tests/npm/bundlers/run.mjs
+
+suites: ## Other people's suites everywhere: in Node, and in pages and workers of both browsers (10 minutes)
+	@scripts/package
+	@scripts/setup pages
+	@cd tests/npm && SUITES=everywhere node run.mjs suites
 
 crash: ## Browsers killed in the middle of writes: 50 times Chromium, 20 times Firefox (10 minutes)
 	@scripts/package
