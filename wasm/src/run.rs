@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use bitcask_core::{Batch, Bytes, Durability, Entry, Error, Result, Store, WriteOptions};
+use bitcask_core::{Batch, Bytes, Durability, Entry, Error, Result, Storage, Store, WriteOptions};
 
 use crate::fault::Fault;
 use crate::frame::{self, Code, Op, Reply};
@@ -71,8 +71,8 @@ struct Pending<'a> {
     writes: Vec<Write<'a>>,
     waiting: Vec<Waiting>,
     bytes: usize,
-    /// Whether a key will be there, for the first `indexed` writes: made only when somebody asks.
-    keys: HashMap<&'a [u8], bool>,
+    /// Until when a key will be there, for the first `indexed` writes: made only when somebody asks.
+    keys: HashMap<&'a [u8], Option<u64>>,
     indexed: usize,
 }
 
@@ -213,7 +213,9 @@ impl<'a> Run<'a> {
     /// Whether a key is there when all that is pending was written.
     fn is_there(&mut self, key: &[u8]) -> Result<bool> {
         match self.pending.key(key) {
-            Some(there) => Ok(there),
+            Some(expiry) => {
+                Ok(expiry.is_some_and(|at_ms| self.on.store.storage().now_ms() < at_ms))
+            }
             None => self.on.store.contains(key),
         }
     }
@@ -328,10 +330,11 @@ impl<'a> Run<'a> {
 }
 
 impl<'a> Pending<'a> {
-    /// Whether a key will be there; `None` where nothing pending touches it.
-    fn key(&mut self, key: &[u8]) -> Option<bool> {
+    /// Until when a key will be there, and `None` where it will not; nothing where nothing pending touches it.
+    fn key(&mut self, key: &[u8]) -> Option<Option<u64>> {
         for write in self.writes.iter().skip(self.indexed) {
-            self.keys.insert(write.key, !matches!(write.value, Value::None));
+            let until = write.expires_at_ms.unwrap_or(u64::MAX);
+            self.keys.insert(write.key, write.value.bytes().map(|_| until));
         }
         self.indexed = self.writes.len();
         self.keys.get(key).copied()
