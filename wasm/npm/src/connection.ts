@@ -21,6 +21,8 @@ export interface Connection {
     run(frame: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
     /** Calls what has no place in a frame. */
     call<M extends keyof Calls>(method: M, ...args: Parameters<Calls[M]>): Promise<ReturnType<Calls[M]>>;
+    /** Reads everything, and tells how many bytes of how many it has read. */
+    verify(onProgress?: (done: number, total: number) => void): Promise<unknown>;
     /** Is told the last version after writes, while it is set. */
     onWrites(listener: ((version: bigint) => void) | undefined): void;
     /** Gives the store back. */
@@ -62,7 +64,6 @@ export interface Calls {
     importClose(id: number): void;
     /** Makes one step, and says how far the work is. */
     mergeStep(full: boolean): MergeStep;
-    verify(): unknown;
     stats(): unknown;
 }
 

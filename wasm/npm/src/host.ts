@@ -41,9 +41,9 @@ export interface Place {
 /** Bytes that one step of a merge reads: some milliseconds of work. */
 const MERGE_STEP_BYTES = 1024 * 1024;
 /** Keys that one step of a clear deletes. */
-const CLEAR_STEP_KEYS = 1_000;
+export const CLEAR_STEP_KEYS = 1_000;
 /** Bytes of keys and values that one part of a walk has at most, but for its first entry. */
-const PART_BYTES = 256 * 1024;
+export const PART_BYTES = 256 * 1024;
 /** Writes of the feed that one part has at most. */
 const CHANGES = 1_000;
 /** Milliseconds after a write until files for the next ones are opened, segments are sealed and space is reclaimed. */
@@ -126,6 +126,19 @@ export class Host implements Connection {
         return this.#engine;
     }
 
+    /** Whether it takes no more calls. */
+    get isClosed(): boolean {
+        return this.#state !== 'open';
+    }
+
+    /** Resolves when files for the next writes are ready, and what was written is where it is kept. */
+    ready(): Promise<void> {
+        return this.#inTurn(async () => {
+            await this.#afterWrites();
+            await this.#engine.prepare();
+        });
+    }
+
     /** Sees to what writes made by {@link Host.engine} leave to do: files for the next ones, syncs, merges. */
     wrote(): void {
         if (this.#tidying) return;
@@ -135,6 +148,12 @@ export class Host implements Connection {
             await this.#afterWrites();
             await this.#engine.prepare();
         });
+    }
+
+    verify(onProgress?: (done: number, total: number) => void): Promise<unknown> {
+        // What it returns would stop the engine.
+        const told = onProgress && ((done: number, total: number): void => onProgress(done, total));
+        return this.#inTurn(async () => this.#engine.verify(told));
     }
 
     onWrites(listener: ((version: bigint) => void) | undefined): void {
@@ -194,7 +213,7 @@ export class Host implements Connection {
             try {
                 return await work();
             } catch (error) {
-                throw this.#told(error);
+                throw this.failure(error);
             }
         });
         this.#turn = turn.catch(() => undefined);
@@ -224,8 +243,11 @@ export class Host implements Connection {
         await this.#finish(this.#lost);
     }
 
-    /** After a trap the engine is not to be called again: what it was doing is half done in its memory. */
-    #told(error: unknown): BitcaskError {
+    /**
+     * What the engine threw, as an error of the package. After a trap the engine is not to be called again: what it was doing
+     * is half done in its memory.
+     */
+    failure(error: unknown): BitcaskError {
         if (error instanceof WebAssembly.RuntimeError) {
             const lost = new BitcaskError('INTERRUPTED', `the engine stopped: ${error.message}`);
             this.abandon(lost);
@@ -306,7 +328,13 @@ export class Host implements Connection {
     readonly #calls: Calls = {
         scan: (bounds, snapshot, maxEntries) => {
             const id = this.#engine.scanOpen(bounds, snapshot);
-            return { id, part: this.#engine.scanNext(id, maxEntries, PART_BYTES) };
+            try {
+                return { id, part: this.#engine.scanNext(id, maxEntries, PART_BYTES) };
+            } catch (error) {
+                // Whoever asked does not know its name, and could not close it.
+                this.#engine.scanClose(id);
+                throw error;
+            }
         },
         scanNext: (id, maxEntries) => this.#engine.scanNext(id, maxEntries, PART_BYTES),
         scanClose: (id) => this.#engine.scanClose(id),
@@ -344,7 +372,6 @@ export class Host implements Connection {
             this.#engine.sealPending();
             return this.#engine.mergeStep(full, MERGE_STEP_BYTES) as MergeStep;
         },
-        verify: () => this.#engine.verify(),
         stats: () => this.#engine.stats(),
     };
 }

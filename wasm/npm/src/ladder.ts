@@ -9,6 +9,7 @@ import { openIndexedDb } from './folder/indexeddb.js';
 import { openMemory } from './folder/memory.js';
 import { Host, type HostOptions, type Place } from './host.js';
 import { lockStore } from './lock.js';
+import { FOLDER } from './names.js';
 import type { Backend, RecoveryReport } from './types.js';
 
 /** Smaller than natively: what a merge needs beside the store counts against the quota. */
@@ -25,14 +26,14 @@ interface Found {
 }
 
 /** Opens a store in a worker, where the options allow it. */
-export async function openHost(name: string, options: HostOptions): Promise<Host> {
+export async function openHost(name: string, options: HostOptions, signal?: AbortSignal): Promise<Host> {
     if (!/^[a-z0-9-]{1,128}$/.test(name)) {
         throw new BitcaskError(
             'INVALID',
             `"${name}" is no name of a store: 1 to 128 of the characters a-z, 0-9 and - are`,
         );
     }
-    const release = await lockStore(name, options.lockTimeout);
+    const release = await lockStore(name, options.lockTimeout, signal);
     try {
         const allowed = [options.storage ?? LADDER].flat();
         let refusal: unknown = new BitcaskError('UNSUPPORTED', 'the options name no storage that browsers have');
@@ -107,7 +108,7 @@ function openInMemory(name: string, options: HostOptions): Found {
 async function slotExists(name: string): Promise<boolean> {
     try {
         const root = await navigator.storage.getDirectory();
-        const folder = await (await root.getDirectoryHandle('mini-bitcask')).getDirectoryHandle(name);
+        const folder = await (await root.getDirectoryHandle(FOLDER)).getDirectoryHandle(name);
         await folder.getFileHandle('slot-00');
         return true;
     } catch (error) {

@@ -3,9 +3,7 @@
  */
 
 import { BitcaskError } from './errors.js';
-
-/** Milliseconds that an opener waits for the others. */
-export const LOCK_TIMEOUT_MS = 5_000;
+import { LOCK, LOCK_TIMEOUT_MS } from './names.js';
 
 /**
  * Waits for the Web Lock of a store, and returns what gives it back. A page that holds one is not put into a cache with its
@@ -21,7 +19,7 @@ export async function lockStore(name: string, timeout = LOCK_TIMEOUT_MS, signal?
     try {
         return await new Promise<() => void>((resolve, reject) => {
             locks
-                .request(`mini-bitcask:${name}`, { signal: waiting.signal }, () => {
+                .request(LOCK + name, { signal: waiting.signal }, () => {
                     return new Promise<void>((release) => resolve(release));
                 })
                 .catch(reject);

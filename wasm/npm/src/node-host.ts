@@ -10,6 +10,7 @@ import { openMemory } from './folder/memory.js';
 import { openNode } from './folder/node.js';
 import { Host, type HostOptions } from './host.js';
 import { engineOptions } from './engine-options.js';
+import { LOCK_TIMEOUT_MS } from './names.js';
 import type { Backend, OpenOptions, RecoveryReport } from './types.js';
 
 /** What other processes are told about who has a store open. */
@@ -40,7 +41,8 @@ export async function openNodeHost(
 }
 
 async function openFiles(path: string, options: HostOptions & Pick<OpenOptions, 'signal'>): Promise<Host> {
-    const { create = true, readOnly = false, lock = true, lockTimeout = 5_000, signal, errorIfExists } = options;
+    const { create = true, readOnly = false, lock = true, signal, errorIfExists } = options;
+    const { lockTimeout = LOCK_TIMEOUT_MS } = options;
     const began = performance.now();
     const folder = await openNode(path, {
         create,

@@ -4,6 +4,7 @@
 
 import { readdir } from 'node:fs/promises';
 import { destroyNode } from './folder/node.js';
+import { LOCK_TIMEOUT_MS } from './names.js';
 import { openNodeHost, pathOf, PROGRAM } from './node-host.js';
 import { storeOf } from './store.js';
 import { syncStoreOf } from './sync-store.js';
@@ -56,6 +57,6 @@ export async function destroy(
     name: string,
     options: Pick<OpenOptions, 'directory' | 'lockTimeout'> = {},
 ): Promise<void> {
-    const { lockTimeout = 5_000 } = options;
+    const { lockTimeout = LOCK_TIMEOUT_MS } = options;
     await destroyNode(pathOf(name, options), { lockTimeout, program: PROGRAM });
 }

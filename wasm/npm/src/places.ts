@@ -3,12 +3,8 @@
  */
 
 import { BitcaskError } from './errors.js';
-import { LOCK_TIMEOUT_MS, lockStore } from './lock.js';
-
-/** The folder of all stores in the origin's private file system. */
-const FOLDER = 'mini-bitcask';
-/** Before the names of the databases that hold copies of files. */
-const DATABASE = 'mini-bitcask:';
+import { lockStore } from './lock.js';
+import { DATABASE, FOLDER, LOCK_TIMEOUT_MS } from './names.js';
 
 /** The names of the stores of this origin, in their order. */
 export async function list(): Promise<string[]> {

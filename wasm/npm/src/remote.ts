@@ -14,6 +14,7 @@ interface Pending {
     request: Request;
     resolve(value: unknown): void;
     reject(error: unknown): void;
+    onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /** A connection to a store in a worker. */
@@ -28,6 +29,7 @@ export class Remote implements Connection {
     #lastId = 0;
     #listener: ((version: bigint) => void) | undefined;
     #closed: BitcaskError | undefined;
+    #hidden = false;
 
     /** `spawn` opens the same store again: one that is not there any more is not made. */
     constructor(running: Running, spawn: () => Promise<Running>) {
@@ -52,6 +54,10 @@ export class Remote implements Connection {
         return this.#request(request) as Promise<ReturnType<Calls[M]>>;
     }
 
+    verify(onProgress?: (done: number, total: number) => void): Promise<unknown> {
+        return this.#request({ type: 'verify', client: 0, id: ++this.#lastId }, onProgress);
+    }
+
     onWrites(listener: ((version: bigint) => void) | undefined): void {
         this.#listener = listener;
         this.call('tell', listener !== undefined).catch(() => undefined);
@@ -69,12 +75,13 @@ export class Remote implements Connection {
         }
     }
 
-    #request(request: Request): Promise<unknown> {
+    #request(request: Request, onProgress?: Pending['onProgress']): Promise<unknown> {
         return new Promise((resolve, reject) => {
             if (this.#closed) return reject(this.#closed);
-            this.#pending.set(request.id, { request, resolve, reject });
+            this.#pending.set(request.id, { request, resolve, reject, onProgress });
             if (this.#running) this.#running.worker.postMessage(request);
-            else if (!this.#starting) this.#restart();
+            // A page that is hidden asks when it is shown.
+            else if (!this.#starting && !this.#hidden) this.#restart();
         });
     }
 
@@ -99,6 +106,9 @@ export class Remote implements Connection {
             this.#stop();
             return this.#giveUp(() => true, error.message);
         }
+        if (message.type === 'progress') {
+            return this.#pending.get(message.id)?.onProgress?.(message.done, message.total);
+        }
         if (message.type !== 'result' && message.type !== 'error') return;
         const pending = this.#pending.get(message.id);
         this.#pending.delete(message.id);
@@ -109,6 +119,7 @@ export class Remote implements Connection {
     /** A page that may come back from a cache gives its files to others meanwhile. */
     readonly #hide = (): void => {
         if (this.#opened.backend === 'memory') return;
+        this.#hidden = true;
         this.#stop();
         this.#giveUp(
             ({ request }) => !(request.type === 'run' && canBeSentAgain(request.frame)),
@@ -117,6 +128,7 @@ export class Remote implements Connection {
     };
 
     readonly #show = (): void => {
+        this.#hidden = false;
         if (!this.#running && !this.#starting && !this.#closed && (this.#listener || this.#pending.size > 0))
             this.#restart();
     };
@@ -139,7 +151,8 @@ export class Remote implements Connection {
         this.#starting = this.#spawn().then(
             (running) => {
                 this.#starting = undefined;
-                if (this.#closed) return running.end();
+                // A page that is hidden again, or done, wants no worker that comes late.
+                if (this.#closed || this.#hidden) return running.end();
                 this.#use(running);
                 if (this.#listener) this.onWrites(this.#listener);
                 for (const { request } of [...this.#pending.values()]) running.worker.postMessage(request);

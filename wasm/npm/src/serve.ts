@@ -41,7 +41,7 @@ export function serve(load: (wasm: Wasm) => Promise<void>): void {
         const { client, id } = message;
         try {
             if (!host) throw new BitcaskError('CLOSED', 'the store is not open');
-            const value = await perform(host, message, (version) => say({ type: 'writes', version }));
+            const value = await perform(host, message, say);
             say({ type: 'result', client, id, value }, transferable(value));
         } catch (error) {
             say({ type: 'error', client, id, error: plain(error) });
@@ -55,15 +55,21 @@ export function serve(load: (wasm: Wasm) => Promise<void>): void {
 async function perform(
     host: Host,
     message: Exclude<ToWorker, { type: 'open' }>,
-    told: (version: bigint) => void,
+    say: (message: ToPage) => void,
 ): Promise<unknown> {
     switch (message.type) {
         case 'run':
             return host.run(message.frame as Uint8Array<ArrayBuffer>);
         case 'close':
             return host.close();
+        case 'verify': {
+            const { client, id } = message;
+            return host.verify((done, total) => say({ type: 'progress', client, id, done, total }));
+        }
         case 'call':
-            if (message.method === 'tell') host.onWrites(message.args[0] ? told : undefined);
+            if (message.method === 'tell') {
+                host.onWrites(message.args[0] ? (version) => say({ type: 'writes', version }) : undefined);
+            }
             return host.call(message.method, ...(message.args as Parameters<Calls[typeof message.method]>));
     }
 }

@@ -53,11 +53,7 @@ interface Whole {
 }
 
 /** Makes the store of an open connection. */
-export function storeOf<V, K extends Key>(
-    name: string,
-    direct: Connection,
-    options: OpenOptions<V, K>,
-): Store<V, K> {
+export function storeOf<V, K extends Key>(name: string, direct: Connection, options: OpenOptions<V, K>): Store<V, K> {
     const batcher = new Batcher(direct);
     const connection = inOrder(direct, batcher);
     const whole: Whole = {
@@ -249,8 +245,8 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements Store<V,
         }
     }
 
-    async verify({ signal }: ProgressOptions = {}): Promise<VerifyReport> {
-        return (await abortable(signal, () => this.base.connection.call('verify'))) as VerifyReport;
+    async verify({ onProgress, signal }: ProgressOptions = {}): Promise<VerifyReport> {
+        return (await abortable(signal, () => this.base.connection.verify(onProgress))) as VerifyReport;
     }
 
     async stats(): Promise<Stats> {

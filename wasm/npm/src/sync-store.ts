@@ -6,7 +6,7 @@ import type { Engine } from '#wasm';
 import { keyCodec } from './codec/ranges.js';
 import { valueCodec } from './codec/values.js';
 import { BitcaskError } from './errors.js';
-import type { Host } from './host.js';
+import { CLEAR_STEP_KEYS, type Host, PART_BYTES } from './host.js';
 import { Collected, type Encoding, grouped, MergeTotal, putOf, resultOf } from './operations.js';
 import {
     type Answer,
@@ -41,8 +41,6 @@ import type {
 
 /** Entries of one part of a walk: they are gathered in memory. */
 const PART_ENTRIES = 1_000;
-const PART_BYTES = 256 * 1024;
-const CLEAR_KEYS = 1_000;
 
 /** Makes the synchronous store of an open engine. */
 export function syncStoreOf<V, K extends Key>(
@@ -70,7 +68,8 @@ class StoreReader<V, K extends Key> implements SyncReader<V, K> {
     }
 
     get(key: K): V | undefined {
-        const bytes = this.at === 0 ? this.engine.get(this.base.keys.encode(key)) : this.ask(Op.get, key).bytes;
+        const encoded = this.base.keys.encode(key);
+        const bytes = this.at === 0 ? this.call((engine) => engine.get(encoded)) : this.ask(Op.get, key).bytes;
         return bytes && this.base.values.decode(bytes);
     }
 
@@ -87,7 +86,8 @@ class StoreReader<V, K extends Key> implements SyncReader<V, K> {
     }
 
     has(key: K): boolean {
-        if (this.at === 0) return this.engine.has(this.base.keys.encode(key));
+        const encoded = this.base.keys.encode(key);
+        if (this.at === 0) return this.call((engine) => engine.has(encoded));
         return this.ask(Op.has, key).status === Status.true;
     }
 
@@ -105,11 +105,17 @@ class StoreReader<V, K extends Key> implements SyncReader<V, K> {
     }
 
     count(range: Range<K> = {}): number {
-        return this.engine.count(boundsBytes(this.base.keys.bounds(range), range, 'keys'), this.at);
+        const bounds = boundsBytes(this.base.keys.bounds(range), range, 'keys');
+        return this.call((engine) => engine.count(bounds, this.at));
     }
 
-    protected get engine(): Engine {
-        return this.base.host.engine;
+    /** Calls the engine; what it throws becomes an error of the package. */
+    protected call<T>(work: (engine: Engine) => T): T {
+        try {
+            return work(this.base.host.engine);
+        } catch (error) {
+            throw this.base.host.failure(error);
+        }
     }
 
     protected *walk<T>(
@@ -117,11 +123,12 @@ class StoreReader<V, K extends Key> implements SyncReader<V, K> {
         wanted: Wanted,
         entry: (key: Uint8Array, value: Uint8Array) => T,
     ): Generator<T, undefined, undefined> {
-        const id = this.engine.scanOpen(boundsBytes(this.base.keys.bounds(range), range, wanted), this.at);
+        const bounds = boundsBytes(this.base.keys.bounds(range), range, wanted);
+        const id = this.call((engine) => engine.scanOpen(bounds, this.at));
         let done = false;
         try {
             while (!done) {
-                const reader = new FieldReader(this.engine.scanNext(id, PART_ENTRIES, PART_BYTES));
+                const reader = new FieldReader(this.call((engine) => engine.scanNext(id, PART_ENTRIES, PART_BYTES)));
                 const count = reader.u32();
                 done = reader.u8() === 1;
                 for (let number = 0; number < count; number++) {
@@ -131,7 +138,7 @@ class StoreReader<V, K extends Key> implements SyncReader<V, K> {
                 }
             }
         } finally {
-            if (!done) this.engine.scanClose(id);
+            if (!done && !this.base.host.isClosed) this.call((engine) => engine.scanClose(id));
         }
     }
 
@@ -143,7 +150,7 @@ class StoreReader<V, K extends Key> implements SyncReader<V, K> {
     protected run(operations: Operation[], answers: number): Answer[] {
         this.base.frame.addAll(operations);
         const frame = this.base.frame.take();
-        const reader = new FieldReader(this.engine.run(frame));
+        const reader = new FieldReader(this.call((engine) => engine.run(frame)));
         if (reader.u32() < frame.length) throw new BitcaskError('BUSY', 'no file is ready to go on in: await ready()');
         const all: Answer[] = [];
         while (all.length < answers) all.push(checked(reader.answer()));
@@ -179,14 +186,13 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements SyncStor
 
     set(key: K, value: V, options: SyncWriteOptions = {}): void {
         const { key: bytes, value: encoded, expiresAt = 0, durability = 0 } = putOf(this.base, key, value, options);
-        this.engine.put(bytes as Uint8Array, encoded as Uint8Array, expiresAt, durability);
-        this.base.host.wrote();
+        this.#write((engine) => engine.put(bytes as Uint8Array, encoded as Uint8Array, expiresAt, durability));
     }
 
     delete(key: K, options: SyncWriteOptions = {}): boolean {
-        const deleted = this.engine.delete(this.base.keys.encode(key), durabilityNumber(options.durability));
-        this.base.host.wrote();
-        return deleted;
+        const encoded = this.base.keys.encode(key);
+        const durability = durabilityNumber(options.durability);
+        return this.#write((engine) => engine.delete(encoded, durability));
     }
 
     setMany(entries: Iterable<readonly [K, V]>, options: SyncWriteOptions = {}): void {
@@ -216,19 +222,21 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements SyncStor
         const bounds = boundsBytes(this.base.keys.bounds(range), {}, 'keys');
         const durability = durabilityNumber(options.durability);
         for (let cleared = 0; ;) {
-            const some = this.engine.clear(bounds, CLEAR_KEYS, durability);
-            this.base.host.wrote();
+            const some = this.#write((engine) => engine.clear(bounds, CLEAR_STEP_KEYS, durability));
             if (some === 0) return cleared;
             cleared += some;
         }
     }
 
     snapshot(): SyncSnapshot<V, K> {
-        return new StoreSnapshot(this.base, this.engine.snapshotOpen());
+        return new StoreSnapshot(
+            this.base,
+            this.call((engine) => engine.snapshotOpen()),
+        );
     }
 
     flush(): void {
-        this.engine.sync();
+        this.call((engine) => engine.sync());
     }
 
     async merge(): Promise<MergeReport> {
@@ -241,20 +249,26 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements SyncStor
     }
 
     verify(): VerifyReport {
-        return this.engine.verify() as VerifyReport;
+        return this.call((engine) => engine.verify()) as VerifyReport;
     }
 
     stats(): Stats {
-        return this.engine.stats() as Stats;
+        return this.call((engine) => engine.stats()) as Stats;
     }
 
     ready(): Promise<void> {
-        return this.engine.prepare();
+        return this.base.host.ready();
     }
 
     async close(): Promise<void> {
         this.#closed = true;
         await this.base.host.close();
+    }
+
+    #write<T>(work: (engine: Engine) => T): T {
+        const result = this.call(work);
+        this.base.host.wrote();
+        return result;
     }
 
     #writeGroup(operations: Operation[], options: SyncWriteOptions): CommitResult {
@@ -283,10 +297,10 @@ class StoreSnapshot<V, K extends Key> extends StoreReader<V, K> implements SyncS
 
     constructor(base: Base<V, K>, id: number) {
         super(base, id);
-        this.version = this.engine.snapshotSequence(id);
+        this.version = this.call((engine) => engine.snapshotSequence(id));
     }
 
     close(): void {
-        this.engine.snapshotClose(this.at);
+        this.call((engine) => engine.snapshotClose(this.at));
     }
 }

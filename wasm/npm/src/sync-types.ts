@@ -16,8 +16,8 @@ import type {
     WriteOptions,
 } from './types.js';
 
-/** How a synchronous store is opened: there is no worker to choose. */
-export type SyncOpenOptions<V = unknown, K = Key> = Omit<OpenOptions<V, K>, 'worker'>;
+/** How a synchronous store is opened: there is no worker to choose, and only a page can ask the browser to keep storage. */
+export type SyncOpenOptions<V = unknown, K = Key> = Omit<OpenOptions<V, K>, 'worker' | 'persist'>;
 
 /** How one synchronous write is made. */
 export type SyncWriteOptions = Omit<WriteOptions, 'signal'>;
@@ -102,7 +102,10 @@ export interface SyncStore<V = unknown, K extends Key = Key> extends SyncReader<
     verify(): VerifyReport;
     /** Sizes and counts. */
     stats(): Stats;
-    /** Resolves when files for the next writes are ready. */
+    /**
+     * Resolves when files for the next writes are ready and, on the backend `indexeddb`, when what was written is in it: what
+     * waits cannot be waited for by a call that does not.
+     */
     ready(): Promise<void>;
     /** Syncs, ends what is under way, and gives the store back. */
     close(): Promise<void>;

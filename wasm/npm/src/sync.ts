@@ -11,6 +11,7 @@
  */
 
 import init from '#wasm';
+import { BitcaskError } from './errors.js';
 import { openHost } from './ladder.js';
 import { syncStoreOf } from './sync-store.js';
 import type { SyncOpenOptions, SyncStore } from './sync-types.js';
@@ -34,14 +35,14 @@ export async function open<V = unknown, K extends Key = Key>(
     name: string,
     options: SyncOpenOptions<V, K> = {},
 ): Promise<SyncStore<V, K>> {
-    const { signal, wasm, values, keys, ttl, persist, ...rest } = options;
+    const { signal, wasm, values, keys, ttl, ...rest } = options;
     signal?.throwIfAborted();
     loaded ??= init({ module_or_path: wasm ?? new URL('./bitcask_bg.wasm', import.meta.url) });
     try {
         await loaded;
     } catch (error) {
         loaded = undefined;
-        throw error;
+        throw new BitcaskError('UNSUPPORTED', 'the engine cannot be loaded', { cause: error });
     }
-    return syncStoreOf(name, await openHost(name, rest), options);
+    return syncStoreOf(name, await openHost(name, rest, signal), options);
 }

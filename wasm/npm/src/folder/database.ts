@@ -3,9 +3,8 @@
  */
 
 import { BitcaskError } from '../errors.js';
+import { DATABASE } from '../names.js';
 
-/** Before the names of databases. */
-const PREFIX = 'mini-bitcask:';
 /** Of the layout of the object stores. */
 const VERSION = 1;
 
@@ -47,7 +46,7 @@ export async function openDatabase(name: string, create: boolean): Promise<{ dat
     if (!factory) throw new BitcaskError('UNSUPPORTED', 'there is no IndexedDB here');
     for (let attempt = 1; ; attempt += 1) {
         let made = false;
-        const request = factory.open(PREFIX + name, VERSION);
+        const request = factory.open(DATABASE + name, VERSION);
         request.onupgradeneeded = () => {
             made = true;
             if (create) for (const store of ALL_STORES) request.result.createObjectStore(store);
