@@ -24,7 +24,9 @@ for (const kind of BROWSERS) {
     let browser;
     before(async () => {
         const script = await bundle({ source: SYNC_WORKER });
-        site = await serveSite({ texts: { '/sync-worker.js': script, '/other/': '<title>other</title><link rel="icon" href="data:,">' } });
+        site = await serveSite({
+            texts: { '/sync-worker.js': script, '/other/': '<title>other</title><link rel="icon" href="data:,">' },
+        });
         browser = await launch(kind);
     });
     after(async () => {
@@ -159,6 +161,19 @@ for (const kind of BROWSERS) {
                 return [seen, await store.get('n')];
             });
             assert.deepEqual(seen, [2, 3]);
+            // Hidden again while its worker starts: the others get the store, and the call that waits is answered later.
+            const late = await page.run(async () => {
+                dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }));
+                dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
+                const waiting = store.get('n');
+                dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }));
+                const other = await bitcask.open('back-and-forth', { lockTimeout: 10_000 });
+                await other.set('n', 4);
+                await other.close();
+                dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
+                return waiting;
+            });
+            assert.equal(late, 4);
             await page.run(() => store.close());
         }),
     );
@@ -175,6 +190,21 @@ for (const kind of BROWSERS) {
                     }),
             );
             assert.deepEqual(answer, { keys: [2, 4, 5], value: 'value 42', gone: undefined, backend: 'opfs' });
+        }),
+    );
+
+    check('verifying tells how far it is, before it is done', () =>
+        inTab(async (page) => {
+            const { told, report } = await page.run(async () => {
+                const store = await bitcask.open('verified', { segmentBytes: 100_000 });
+                await store.setMany(Array.from({ length: 3_000 }, (_, n) => [n, 'x'.repeat(100)]));
+                const told = [];
+                const report = await store.verify({ onProgress: (done, total) => told.push([done, total]) });
+                await store.close();
+                return { told, report };
+            });
+            assert.deepEqual(report.problems, []);
+            assert.ok(told.length > 1 && told.every(([done, total]) => 0 < done && done <= total), String(told));
         }),
     );
 
@@ -233,6 +263,11 @@ for (const kind of BROWSERS) {
             });
             assert.ok(elsewhere.requests.includes('/assets/w.js') && elsewhere.requests.includes('/assets/e.wasm'));
             assert.ok(!elsewhere.requests.some((path) => /dist\/(worker|inline)\.js|dist\/.*wasm/.test(path)));
+            page.expect(/404|Loading Worker|Loading failed|Failed to load/);
+            const refusal = await page.run(() =>
+                bitcask.open('nowhere', { worker: '/assets/none.js' }).catch(({ name, code }) => ({ name, code })),
+            );
+            assert.deepEqual(refusal, { name: 'BitcaskError', code: 'UNSUPPORTED' });
         } finally {
             await page.close();
             await elsewhere.close();
