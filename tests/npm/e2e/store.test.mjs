@@ -166,6 +166,9 @@ for (const kind of BROWSERS) {
                 dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }));
                 dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
                 const waiting = store.get('n');
+                // Calls are sent when the microtask ends: then the worker starts.
+                await null;
+                await null;
                 dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }));
                 const other = await bitcask.open('back-and-forth', { lockTimeout: 10_000 });
                 await other.set('n', 4);
