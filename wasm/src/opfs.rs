@@ -22,6 +22,9 @@ const SLOTS_MAX: usize = 64;
 /// What one call of the engine may create.
 const FREE_SLOTS_MIN: usize = 2;
 
+/// How often a slot is tried to be opened that was closed just now.
+const REOPEN_TRIES: usize = 100;
+
 /// Kept back, where there are no more to add, for the output of a merge: without a free slot no merge could
 /// free one.
 const SLOTS_FOR_MERGE: usize = 1;
@@ -42,6 +45,8 @@ pub struct Opfs {
 struct Pool {
     /// In rising order of their numbers, which is the order of their age.
     places: Vec<Place>,
+    /// The highest number of a slot that is or was here.
+    highest: u32,
     /// Slots that are being opened.
     opening: usize,
     /// Whether there was no room for the space that is kept for a merge, and nothing was removed since.
@@ -121,21 +126,56 @@ impl Opfs {
     ///
     /// Whatever the browser says; the store can be used as before.
     pub async fn prepare(&self) -> io::Result<usize> {
-        let numbers = self.pool()?.numbers_to_open();
-        if !numbers.is_empty() {
-            let opened = self.folder.open_slots(&numbers).await;
-            // Closed in the meantime: what was opened closes as it is dropped.
-            self.pool.borrow_mut().opening -= numbers.len();
-            let slots = opened.map_err(|error| match error {
-                OpenError::Io(error) => error,
-                error => io::Error::new(io::ErrorKind::ResourceBusy, error),
-            })?;
-            slots.iter().for_each(Slot::lengthen);
-            self.pool()?.add(numbers.into_iter().zip(slots));
+        if self.folder.growth().refused().take() {
+            self.reopen_cut().await?;
         }
+        let numbers = self.pool()?.numbers_to_open();
+        self.open_slots(numbers).await?;
         let mut pool = self.pool()?;
+        // Also those for which there was no room when they came.
+        pool.free().for_each(|place| place.slot.lengthen());
         pool.keep_reserve();
         Ok(pool.free().count())
+    }
+
+    /// Closes the handles of free slots that were cut, and opens them again: then what was cut off is there for others.
+    async fn reopen_cut(&self) -> io::Result<()> {
+        let numbers = self.pool()?.take_cut();
+        for number in numbers {
+            let mut opened = self.folder.open_slots(&[number]).await;
+            // A handle that was closed is let go some milliseconds later, which as many tries take.
+            for _ in 0..REOPEN_TRIES {
+                if !matches!(opened, Err(OpenError::Locked)) {
+                    break;
+                }
+                opened = self.folder.open_slots(&[number]).await;
+            }
+            let mut pool = self.pool.borrow_mut();
+            pool.opening -= 1;
+            // One that does not open again is missed by nobody but this session.
+            if !pool.closed
+                && let Ok(slots) = opened
+            {
+                pool.add(slots.into_iter().map(|slot| (number, slot)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens slots that are counted as being opened, and adds them to the pool.
+    async fn open_slots(&self, numbers: Vec<u32>) -> io::Result<()> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let opened = self.folder.open_slots(&numbers).await;
+        // Closed in the meantime: what was opened closes as it is dropped.
+        self.pool.borrow_mut().opening -= numbers.len();
+        let slots = opened.map_err(|error| match error {
+            OpenError::Io(error) => error,
+            error => io::Error::new(io::ErrorKind::ResourceBusy, error),
+        })?;
+        self.pool()?.add(numbers.into_iter().zip(slots));
+        Ok(())
     }
 
     /// Runs `work`, a step of a merge, which may take the slot that is kept back for it where all others of
@@ -228,6 +268,7 @@ impl Pool {
             content: Content::Free,
         }));
         self.places.sort_unstable_by_key(|place| place.number);
+        self.highest = self.places.last().map_or(0, |place| place.number).max(self.highest);
     }
 
     fn free(&self) -> impl Iterator<Item = &Place> {
@@ -238,35 +279,66 @@ impl Pool {
     fn numbers_to_open(&mut self) -> Vec<u32> {
         let wanted = FREE_SLOTS_MIN.saturating_sub(self.free().count());
         let count = wanted.min(SLOTS_MAX.saturating_sub(self.places.len() + self.opening));
-        let last = self.places.last().map_or(0, |place| place.number);
         let skip = self.opening + 1;
         self.opening += count;
-        (last..).skip(skip).take(count).collect()
+        (self.highest..).skip(skip).take(count).collect()
+    }
+
+    /// How long the slot of this number was at most; 0 where there is none, and for the first.
+    fn longest(&self, number: u32) -> u64 {
+        let place = self.places.iter().find(|place| place.number == number && number != 0);
+        place.map_or(0, |place| place.slot.longest())
+    }
+
+    /// Takes free slots out that hold what was cut off of them, to be opened again. Not the first, which is the store's lock,
+    /// nor the two that hold most: what they hold is there for the next segments, whatever others take. Counts them as
+    /// being opened.
+    fn take_cut(&mut self) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        let mut most = [0; FREE_SLOTS_MIN];
+        for place in &self.places {
+            if place.number == 0 || !place.is_free() || !place.slot.holds_what_was_cut() {
+                continue;
+            }
+            // Each is put in the place of a smaller one, which goes.
+            let mut number = place.number;
+            for kept in &mut most {
+                if self.longest(*kept) < self.longest(number) {
+                    std::mem::swap(kept, &mut number);
+                }
+            }
+            numbers.extend((number != 0).then_some(number));
+        }
+        self.places.retain(|place| !numbers.contains(&place.number));
+        self.opening += numbers.len();
+        self.refused &= numbers.is_empty();
+        numbers
     }
 
     /// Sees that one of the free slots holds space for a merge. Where there is no room, it is tried again when something
     /// was removed.
     fn keep_reserve(&mut self) {
         if !self.refused && !self.free().any(|place| place.slot.is_reserve()) {
-            // The last one: it is created first that was free first.
-            let made = self.free().last().is_none_or(|place| place.slot.make_reserve());
+            // In Chromium what was long has the space for it, whatever is left; else the last: the first is used first.
+            let longest = self.free().max_by_key(|place| place.slot.longest());
+            let made = longest.is_none_or(|place| place.slot.make_reserve());
             self.refused = !made;
         }
     }
 
-    /// The free slot to take next: the one with the space for a merge for that, or else after those where a header can be
-    /// written for sure; by what makes no room at last.
+    /// The free slot to take next: for a merge the one that surely takes most, or else the one with the space for a merge
+    /// after those where a header can be written for sure; by what makes no room at last.
     fn next_free(&mut self, is_urgent: bool) -> Option<&mut Place> {
         let merging = self.merging;
         let rank = |slot: &Slot| match (slot.is_reserve(), slot.has_header_room()) {
-            (true, _) if merging => 0,
+            (is_reserve, true) if merging || !is_reserve => 1,
             (true, _) if is_urgent => 2,
             (true, _) => 4,
-            (false, true) => 1,
-            (false, false) => 3,
+            (false, _) => 3,
         };
+        let order = |slot: &Slot| (rank(slot), if merging { u64::MAX - slot.longest() } else { 0 });
         let free = self.places.iter_mut().filter(|place| place.is_free());
-        free.min_by_key(|place| rank(&place.slot))
+        free.min_by_key(|place| order(&place.slot))
     }
 
     fn segment(&self, id: SegmentId) -> Option<&FileSegment> {

@@ -28,17 +28,24 @@ pub(crate) struct Growth {
     step: u64,
     /// Whether what is kept may be written to.
     urgent: Cell<bool>,
+    /// Whether a file could not grow since somebody looked.
+    refused: Cell<bool>,
 }
 
 impl Growth {
     /// In steps, and with a reserve.
     pub(crate) fn stepwise() -> Rc<Growth> {
-        Rc::new(Growth { step: GROWTH_BYTES, urgent: Cell::new(false) })
+        Rc::new(Growth { step: GROWTH_BYTES, ..Growth::default() })
     }
 
     /// Whether what runs now makes room.
     pub(crate) fn is_urgent(&self) -> bool {
         self.urgent.get()
+    }
+
+    /// Whether a file could not grow since this was set to `false`.
+    pub(crate) fn refused(&self) -> &Cell<bool> {
+        &self.refused
     }
 
     /// Runs `work`, which may write to what is kept.
@@ -61,13 +68,16 @@ pub(crate) struct Slot {
     size: Cell<u64>,
     /// Behind this all bytes of the file are zero.
     used: Cell<u64>,
+    /// Length of the file at its longest since it was opened.
+    longest: Cell<u64>,
 }
 
 impl Slot {
     /// Takes the handle; closes it where it cannot say its size.
     pub(crate) fn new(handle: Handle, growth: Rc<Growth>) -> io::Result<Slot> {
-        let slot = Slot { handle, at: At::new(), growth, size: Cell::new(0), used: Cell::new(0) };
-        slot.size.set(size_of(&slot.handle)?);
+        let [size, used, longest] = [(); 3].map(|()| Cell::new(0));
+        let slot = Slot { handle, at: At::new(), growth, size, used, longest };
+        slot.has_size(size_of(&slot.handle)?);
         slot.used.set(slot.size());
         Ok(slot)
     }
@@ -87,6 +97,23 @@ impl Slot {
 
     pub(crate) fn size(&self) -> u64 {
         self.size.get()
+    }
+
+    fn has_size(&self, size: u64) {
+        self.size.set(size);
+        self.longest.set(self.longest.get().max(size));
+    }
+
+    /// Length of the file at its longest since it was opened.
+    pub(crate) fn longest(&self) -> u64 {
+        self.longest.get()
+    }
+
+    /// Whether closing the file gives space back: in Chromium what was cut off counts until then, but for 1 MiB that every
+    /// file has that is not empty.
+    pub(crate) fn holds_what_was_cut(&self) -> bool {
+        const OF_EVERY_FILE: u64 = 1 << 20;
+        self.size().max(OF_EVERY_FILE) < self.longest.get()
     }
 
     /// Where the last byte ends that may be other than zero.
@@ -119,16 +146,16 @@ impl Slot {
             .map_err(|thrown| io_error(&thrown))
             .and_then(|count| check_written(bytes.len(), count));
         match written {
-            Ok(()) => self.size.set(self.size.get().max(end)),
+            Ok(()) => self.has_size(self.size().max(end)),
             // What is there now is the file's to say. If it does not, assume all: the engine cuts it.
-            Err(_) => self.size.set(size_of(&self.handle).unwrap_or(self.size.get().max(end))),
+            Err(_) => self.has_size(size_of(&self.handle).unwrap_or(self.size().max(end))),
         }
         written
     }
 
     /// Makes the file long enough for bytes up to `end`, and for the reserve behind them.
     fn grow(&self, end: u64) -> io::Result<()> {
-        let Growth { step, urgent } = &*self.growth;
+        let Growth { step, urgent, refused } = &*self.growth;
         let wanted = end.saturating_add(RESERVE_BYTES);
         // What is below the end is written over, not added.
         if *step == 0 || end <= self.used() || wanted <= self.size() {
@@ -136,13 +163,14 @@ impl Slot {
         }
         // A refusal is no failure yet: near the quota a step does not fit where the bytes may.
         let grown = self.resize(wanted.next_multiple_of(*step)).or_else(|_| self.resize(wanted));
+        refused.set(refused.get() || grown.is_err());
         if urgent.get() { Ok(()) } else { grown }
     }
 
     /// Cuts the file, or grows it with zeros.
     pub(crate) fn resize(&self, size: u64) -> io::Result<()> {
         self.handle.truncate(size as f64).map_err(|thrown| io_error(&thrown))?;
-        self.size.set(size);
+        self.has_size(size);
         self.used.set(self.used().min(size));
         Ok(())
     }

@@ -115,6 +115,8 @@ export class Host implements Connection {
                 result = call(...args);
             }
             await this.#afterWrites();
+            // What a merge gave back is there for the next call.
+            if (method === 'mergeStep') await this.#engine.prepare();
             return result;
         });
     }
