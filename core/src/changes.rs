@@ -4,8 +4,8 @@
 //! follower needs, and tombstones, which a follower may need. [`Changes::is_complete`] says whether any that matters
 //! may be gone; the rule and its proof are in FORMAT.md, section 12.
 
+use crate::sync::Arc;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::Bytes;
 

@@ -3,8 +3,8 @@
 //! Whoever comes first leads: it syncs for all that was appended until then, while later ones wait and see
 //! whether that sync covered them. On a platform with one thread the caller always leads.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Result;
 

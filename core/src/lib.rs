@@ -33,6 +33,7 @@ mod segment;
 mod snapshot;
 mod stats;
 mod store;
+mod sync;
 mod untold;
 mod verify;
 mod write;

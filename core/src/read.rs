@@ -1,6 +1,6 @@
 //! Reading records: one read for most of them, two for long ones, both checksums where they matter.
 
-use std::sync::Arc;
+use crate::sync::Arc;
 
 use bytes::Bytes;
 

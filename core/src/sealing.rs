@@ -3,9 +3,9 @@
 //! A rolled segment waits here until it is sealed: at once, or by a thread of the binding, so that a writer that
 //! did not ask for durability does not pay for it. Segments are sealed in the order of their positions.
 
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};

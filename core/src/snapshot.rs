@@ -3,9 +3,9 @@
 //! Nothing is copied when one is taken. While any lives, a write that supersedes a record leaves its old place in
 //! the history, and segments that a merge has replaced stay until the snapshots are gone.
 
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 

@@ -1,6 +1,6 @@
 //! Counters and statistics.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 use crate::catalog::SegmentState;
 use crate::keydir::Index;

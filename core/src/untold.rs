@@ -1,7 +1,7 @@
 //! Errors of a binding's thread, on their way to a caller.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::segment::Storage;

@@ -1,9 +1,9 @@
 //! Writing: append, then apply. One appender, one path for single writes and batches.
 
+use crate::sync::Arc;
+use crate::sync::atomic::Ordering;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::batch::Operation;
 use crate::catalog::{Entry, SegmentState};

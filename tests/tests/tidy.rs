@@ -68,6 +68,14 @@ fn core_asks_its_platform_for_nothing_but_memory() {
     assert!(found.is_empty(), "the storage is the only way out of core: {found:#?}");
 }
 
+/// So that a model checker sees every lock and every atomic.
+#[test]
+fn core_takes_its_locks_from_one_place() {
+    let mut found = places(&files("core/src", ".rs"), &["std::sync"]);
+    found.retain(|place| !place.starts_with("core/src/sync.rs:"));
+    assert!(found.is_empty(), "they come from crate::sync: {found:#?}");
+}
+
 #[test]
 fn no_file_is_too_long_to_read_at_a_sitting() {
     let long: Vec<String> = sources()

@@ -7,7 +7,7 @@
 //! Amble and Knuth, "Ordered hash tables", 1974). A table grows by about a fifth at a time, so it is 72 to 86
 //! per cent full and an entry takes 11.6 to 14 bytes; growing one shard is all that a write ever waits for.
 
-use std::sync::{PoisonError, RwLock};
+use crate::sync::{PoisonError, RwLock};
 
 use super::{Candidates, Location};
 

@@ -1,6 +1,6 @@
 //! One merge: copy, commit, publish.
 
-use std::sync::Arc;
+use crate::sync::Arc;
 
 use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};

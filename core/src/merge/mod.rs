@@ -6,7 +6,7 @@
 mod job;
 mod plan;
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use crate::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! Which neighbouring segments to merge next.
 
-use std::sync::Arc;
+use crate::sync::Arc;
 
 use crate::catalog::{Entry, SegmentState};
 use crate::merge::MergePolicy;

@@ -1,6 +1,6 @@
 //! Filling the keydir: from hints, or record by record.
 
-use std::sync::Arc;
+use crate::sync::Arc;
 
 use bytes::Bytes;
 

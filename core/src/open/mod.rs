@@ -9,10 +9,10 @@ mod report;
 mod survey;
 mod tail;
 
+use crate::sync::atomic::AtomicBool;
+use crate::sync::{Arc, Mutex, OnceLock};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::catalog::{Catalog, Entry, SegmentState};
 use crate::commit::Commit;

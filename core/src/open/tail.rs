@@ -1,6 +1,6 @@
 //! The un-sealed end of the log: what is whole, what is torn, what is damaged. FORMAT.md, section 6.
 
-use std::sync::Arc;
+use crate::sync::Arc;
 
 use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};
