@@ -1,6 +1,6 @@
 # One line here, the work in scripts/. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers suites crash bench bench-peers bench-browser campaign fmt deny clean
+.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave suites crash bench bench-peers bench-browser campaign fmt deny clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,10 +23,13 @@ install: ## Install the command for this user (cargo install)
 	cargo install --path cli --locked
 
 test: ## Every check and every test (what CI runs)
-	@scripts/test rust wasm firefox npm python
+	@scripts/test rust interleave wasm firefox npm python
 
 test-rust: ## Format, lints, tests, documentation
 	@scripts/test rust
+
+interleave: ## Threads in every order and in many orders, by model checkers (RUNS=… times as many)
+	@BITCASK_RUNS=$(or $(RUNS),1) scripts/test interleave
 
 test-wasm: ## The browser binding, in headless Chromium
 	@scripts/test wasm

@@ -7,6 +7,8 @@
 //! (compare and swap), so a merge that repoints and a write that supersedes cannot undo each other.
 
 mod hash;
+#[cfg(all(test, loom))]
+mod interleaved;
 mod ordered;
 
 use crate::format::seal::key_hash;
