@@ -1,12 +1,13 @@
 //! One operation again and again, to be watched by `perf` or `valgrind --tool=callgrind`:
-//! `one_operation FOLDER hash|ordered get|miss|put|overwrite|batch VALUE_BYTES KEYS TIMES`. The folder must not exist; it is filled with `KEYS` keys
-//! (closed and reopened, so that reads are of sealed segments; `get-tail` reads what is not sealed).
+//! `one_operation FOLDER hash|ordered OPERATION VALUE_BYTES KEYS TIMES`. The folder must not exist; it is filled with `KEYS` keys,
+//! closed and reopened, in segments so short that reads are of sealed ones; `get-tail` reads what is not sealed. The others are
+//! `get`, `miss`, `put`, `overwrite`, `batch` and `delete` (by 1,000), `scan` and `open` (both of as many keys as is said).
 #![expect(clippy::print_stderr, reason = "a program that says how it is used")]
 
 use std::path::Path;
 
 use bitcask_benches::data::{Values, draws, key};
-use bitcask_benches::engine::Kind;
+use bitcask_benches::engine::{Engine, Kind};
 use bitcask_benches::{Result, workload};
 
 fn main() -> Result<()> {
@@ -19,24 +20,37 @@ fn main() -> Result<()> {
     let (keys, times): (u64, u64) = (keys.parse()?, times.parse()?);
     let values = Values::new(value_len.parse()?);
     let path = Path::new(folder);
-    let mut store = kind.open(path)?;
+    let mut store = match operation.as_str() {
+        "get-tail" => kind.open(path)?,
+        _ => kind.open_alone(path)?,
+    };
     workload::fill(&*store, keys, &values)?;
     if operation != "get-tail" {
         store.close()?;
-        store = kind.open(path)?;
+        store = kind.open_alone(path)?;
     }
-    let put = |number: u64| store.put(&key(number), values.of(number), false);
+    let one = |store: &dyn Engine, n: u64| store.put(&key(n), values.of(n), false);
     match operation.as_str() {
         "get" | "get-tail" => draws(1, keys, times)
             .try_for_each(|n| store.get(&key(n), &mut |v| _ = std::hint::black_box(v)).map(drop))?,
         "miss" => draws(1, keys, times)
             .try_for_each(|n| store.get(&key(keys + n), &mut |_| {}).map(drop))?,
-        "put" => (keys..keys + times).try_for_each(put)?,
-        "overwrite" => draws(1, keys, times).try_for_each(put)?,
+        "put" => (keys..keys + times).try_for_each(|n| one(&*store, n))?,
+        "overwrite" => draws(1, keys, times).try_for_each(|n| one(&*store, n))?,
         "batch" => (0..times / 1000).try_for_each(|batch| {
             let first = keys + batch * 1000;
             store.put_all(&mut (first..first + 1000).map(|n| (key(n), values.of(n))))
         })?,
+        "delete" => (0..times / 1000).try_for_each(|batch| {
+            let first = batch * 1000;
+            store.delete_all(&mut (first..first + 1000).map(key))
+        })?,
+        "open" => {
+            for _ in 0..times.div_ceil(keys) {
+                store.close()?;
+                store = kind.open_alone(path)?;
+            }
+        }
         "scan" => (0..times.div_ceil(keys)).try_for_each(|_| {
             store.scan(&[], usize::MAX, &mut |v| _ = std::hint::black_box(v)).map(drop)
         })?,

@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use bitcask::Disk;
-use bitcask_core::{
-    Batch, Durability, Go, Index, MergePolicy, Options, Range, Store, WriteOptions,
-};
+use bitcask::{Batch, Db, DbOptions, Durability, Go, Index, MergePolicy, Range, WriteOptions};
 
 use crate::Result;
 use crate::data::Key;
@@ -101,9 +98,7 @@ impl Kind {
     /// The store's.
     pub fn open(self, path: &Path) -> Result<Box<dyn Engine>> {
         match self {
-            Kind::Bitcask(index) => {
-                Ok(Box::new(Bitcask::open(path, Options::default().index(index))?))
-            }
+            Kind::Bitcask(index) => Ok(Box::new(Bitcask::open(path, Db::options().index(index))?)),
             #[cfg(feature = "peers")]
             Kind::Fjall => Ok(Box::new(crate::peers::Fjall::open(path)?)),
             #[cfg(feature = "peers")]
@@ -119,24 +114,41 @@ impl Kind {
     pub fn open_unsealed(self, path: &Path) -> Result<Option<Box<dyn Engine>>> {
         match self {
             Kind::Bitcask(index) => {
-                let options = Options::default().index(index).segment_bytes(1 << 32);
+                let options = Db::options().index(index).segment_bytes(1 << 32);
                 Ok(Some(Box::new(Bitcask::open(path, options)?)))
             }
             #[cfg(feature = "peers")]
             Kind::Fjall | Kind::Redb => Ok(None),
         }
     }
+
+    /// As [`Kind::open`], but without threads where the store can do without, and with short segments, so that the same
+    /// calls are always the same work: for counting instructions.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn open_alone(self, path: &Path) -> Result<Box<dyn Engine>> {
+        match self {
+            Kind::Bitcask(index) => {
+                let options = Db::options().index(index).background(false).segment_bytes(1 << 20);
+                Ok(Box::new(Bitcask::open(path, options)?))
+            }
+            #[cfg(feature = "peers")]
+            Kind::Fjall | Kind::Redb => self.open(path),
+        }
+    }
 }
 
+/// As a program uses it, with its background thread; only merging is left to the workload that times it.
 struct Bitcask {
-    store: Store<Disk>,
+    store: Db,
 }
 
 impl Bitcask {
-    fn open(path: &Path, options: Options) -> Result<Bitcask> {
-        let options = options.durability(Durability::None);
-        let disk = Disk::options().program("benchmark").open(path)?;
-        Ok(Bitcask { store: Store::open(disk, options)? })
+    fn open(path: &Path, options: DbOptions) -> Result<Bitcask> {
+        let options = options.durability(Durability::None).auto_merge(None).program("benchmark");
+        Ok(Bitcask { store: options.open(path)? })
     }
 }
 

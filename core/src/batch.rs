@@ -1,8 +1,8 @@
 //! [`Batch`]: several writes that count all together or not at all.
 
 use crate::error::{Error, Result};
+use crate::format::seal::key_hash;
 use crate::format::{KEY_LEN_MAX, VALUE_LEN_MAX, len64};
-use crate::order::keys_in_order;
 
 /// Several puts and deletes, in order. Written by [`Store::write`](crate::Store::write): after a crash all of them
 /// are there or none. Of several writes of one key the last one counts.
@@ -128,17 +128,41 @@ impl Batch {
         self.operations.clear();
     }
 
-    pub(crate) fn operations(&self) -> Vec<Operation<'_>> {
-        let mut operations: Vec<Operation<'_>> =
-            self.operations.iter().filter_map(|place| self.operation(place)).collect();
-        // Few batches write a key twice, and only those pay for it.
-        let keys = keys_in_order(operations.iter().map(|operation| operation.key));
-        let same_keys = keys.chunk_by(|(key, _), (next, _)| key == next);
-        for (number, same) in same_keys.filter(|same| 1 < same.len()).enumerate() {
-            for (_, place) in same {
-                if let Some(operation) = operations.get_mut(*place) {
-                    operation.repeated = Some(number);
+    /// The operations with the hashes of their keys; those that share a key are told of it.
+    pub(crate) fn operations(&self, store_id: &[u8; 16]) -> Vec<(Operation<'_>, u64)> {
+        let mut operations: Vec<(Operation<'_>, u64)> = self
+            .operations
+            .iter()
+            .filter_map(|place| self.operation(place))
+            .map(|operation| (operation, key_hash(store_id, operation.key)))
+            .collect();
+        // An open-addressed table of places, half full at most, with the last operation on each key. 0 is no place.
+        let mask = (operations.len() * 2).next_power_of_two() - 1;
+        let mut table = vec![0_usize; mask + 1];
+        let mut repeated = 0;
+        for number in 0..operations.len() {
+            let Some((operation, hash)) = operations.get(number).copied() else { break };
+            let mut at = usize::try_from(hash & len64(mask)).unwrap_or(0);
+            while let Some(place) = table.get_mut(at) {
+                let earlier = place.checked_sub(1).and_then(|place| operations.get_mut(place));
+                let Some((earlier, earlier_hash)) = earlier else {
+                    *place = number + 1;
+                    break;
+                };
+                if *earlier_hash != hash || earlier.key != operation.key {
+                    at = (at + 1) & mask;
+                    continue;
                 }
+                let name = earlier.repeated.unwrap_or_else(|| {
+                    repeated += 1;
+                    repeated - 1
+                });
+                earlier.repeated = Some(name);
+                *place = number + 1;
+                if let Some((operation, _)) = operations.get_mut(number) {
+                    operation.repeated = Some(name);
+                }
+                break;
             }
         }
         operations

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use crate::changes::Trail;
 use crate::error::{Error, Result};
 use crate::format::seal::Tally;
-use crate::format::{HEADER_LEN, Header, HeaderKind, len64};
+use crate::format::{HEADER_LEN, Head, Header, HeaderKind, len64};
 use crate::order::sort_by_numbers;
 use crate::segment::{Segment, SegmentId};
 
@@ -51,7 +51,6 @@ pub(crate) struct Entry<G> {
     /// The number of its last record, marks included.
     sequence: AtomicU64,
     tally: Mutex<Tally>,
-    first_read: AtomicU64,
     live_records: AtomicU64,
     live_bytes: AtomicU64,
     /// While a merge reads this segment: records from here on were not looked at yet. Else `u64::MAX`.
@@ -75,7 +74,6 @@ impl<G: Segment> Entry<G> {
             synced: AtomicU64::new(end),
             sequence: AtomicU64::new(0),
             tally: Mutex::default(),
-            first_read: AtomicU64::new(FIRST_READ_LEN_MAX),
             live_records: AtomicU64::new(0),
             live_bytes: AtomicU64::new(0),
             merge_cursor: AtomicU64::new(u64::MAX),
@@ -132,10 +130,13 @@ impl<G: Segment> Entry<G> {
     }
 
     pub(crate) fn set_tally(&self, tally: Tally) {
-        let usual = tally.record_bytes.checked_div(tally.records).unwrap_or(0).saturating_mul(2);
-        self.first_read
-            .store(usual.clamp(FIRST_READ_LEN_MIN, FIRST_READ_LEN_MAX), Ordering::Relaxed);
         *self.tally.lock().unwrap_or_else(PoisonError::into_inner) = tally;
+    }
+
+    /// Counts records that were appended.
+    pub(crate) fn count<'a>(&self, heads: impl Iterator<Item = &'a Head>) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.for_each(|head| tally.add(head));
     }
 
     pub(crate) fn trail(&self) -> MutexGuard<'_, Trail> {
@@ -145,7 +146,9 @@ impl<G: Segment> Entry<G> {
     /// Bytes to read first of a record whose length is not known: twice the usual record, so that one read is nearly always
     /// enough.
     pub(crate) fn first_read_len(&self) -> u64 {
-        self.first_read.load(Ordering::Relaxed)
+        let tally = self.tally();
+        let usual = tally.record_bytes.checked_div(tally.records).unwrap_or(FIRST_READ_LEN_MAX);
+        usual.saturating_mul(2).clamp(FIRST_READ_LEN_MIN, FIRST_READ_LEN_MAX)
     }
 
     pub(crate) fn live_bytes(&self) -> u64 {
@@ -212,8 +215,8 @@ fn code(state: SegmentState) -> u8 {
     }
 }
 
-/// Bounds of the first read of a record. Where a segment is mapped a read costs nothing; elsewhere a call costs more than
-/// some hundred bytes, but bytes have to be copied.
+/// Bounds of the first read of a record that is not in memory: a call costs more than some hundred bytes, but bytes have to
+/// be copied.
 const FIRST_READ_LEN_MIN: u64 = 256;
 const FIRST_READ_LEN_MAX: u64 = 4096;
 

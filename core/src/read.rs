@@ -1,4 +1,5 @@
-//! Reading records: one read for most of them, two for long ones, both checksums where they matter.
+//! Reading records: looked at in place where the binding has them in memory; else one read for most of them, two for long
+//! ones. Both checksums where they matter.
 
 use crate::sync::Arc;
 
@@ -18,47 +19,80 @@ use crate::segment::Segment;
 ///
 /// `Damaged` where there is no sound record, `Io` where the storage fails.
 pub(crate) fn record_at<G: Segment>(entry: &Entry<G>, offset: u64, depth: Depth) -> Result<Record> {
-    let (id, seed) = (entry.id(), entry.header.seed);
     let left = entry.end().saturating_sub(offset);
-    let mut bytes = read(entry, offset, left.min(entry.first_read_len()))?;
-    let head = Head::decode_unchecked(&bytes)
-        .ok_or_else(|| Error::damaged(id, offset, "there is no record where one should stand"))?;
-    let wanted = match depth {
-        Depth::Heads => len64(head.head_len()),
-        Depth::Whole => head.record_len(),
-    };
-    if left < wanted {
-        return Err(Error::damaged(id, offset, "a record runs past the end of the segment"));
+    if let Some(bytes) = peek(entry, offset, left) {
+        let head = sound_head(entry, offset, depth, bytes)?;
+        return Ok(Record::from_parts(head, read(entry, offset, wanted(&head, depth))?));
     }
-    if len64(bytes.len()) < wanted {
+    let mut bytes = read(entry, offset, left.min(entry.first_read_len()))?;
+    let head = decode_head(entry, offset, &bytes)?;
+    let wanted = wanted(&head, depth);
+    if len64(bytes.len()) < wanted && wanted <= left {
         // The head's checksum comes before its lengths are believed, in a read of at most 64 KiB.
         let head_len = len64(head.head_len());
         if len64(bytes.len()) < head_len {
             bytes = read(entry, offset, head_len)?;
         }
-        if !head_is_sound(seed, offset, &head, &bytes) {
+        if !head_is_sound(entry.header.seed, offset, &head, &bytes) {
             return Err(wrong_head(entry, offset));
         }
         bytes = read(entry, offset, wanted)?;
     }
-    match len_in_memory(wanted) {
-        Some(len) => bytes.truncate(len),
-        None => return Err(Error::Limit("a value larger than this platform's memory")),
-    }
+    let head = sound_head(entry, offset, depth, &bytes)?;
+    bytes.truncate(len_in_memory(wanted).unwrap_or(usize::MAX));
+    Ok(Record::from_parts(head, bytes))
+}
+
+/// Bytes that a look of this depth needs.
+fn wanted(head: &Head, depth: Depth) -> u64 {
     match depth {
-        // The body's checksum covers the head too.
-        Depth::Whole if !body_is_sound(seed, offset, &bytes) => {
-            Err(Error::damaged(id, offset, "the checksum of the record is wrong"))
-        }
-        Depth::Heads if !head_is_sound(seed, offset, &head, &bytes) => {
-            Err(wrong_head(entry, offset))
-        }
-        _ => Ok(Record::from_parts(head, bytes)),
+        Depth::Heads => len64(head.head_len()),
+        Depth::Whole => head.record_len(),
     }
 }
 
+fn decode_head<G: Segment>(entry: &Entry<G>, offset: u64, bytes: &[u8]) -> Result<Head> {
+    Head::decode_unchecked(bytes).ok_or_else(|| damaged(entry, offset, NO_RECORD))
+}
+
+/// The head of the record that `bytes` begin with, after the checksum of what is wanted was found right.
+fn sound_head<G: Segment>(
+    entry: &Entry<G>,
+    offset: u64,
+    depth: Depth,
+    bytes: &[u8],
+) -> Result<Head> {
+    let head = decode_head(entry, offset, bytes)?;
+    let seed = entry.header.seed;
+    let record = len_in_memory(wanted(&head, depth)).and_then(|len| bytes.get(..len));
+    let record = record.ok_or_else(|| damaged(entry, offset, PAST_THE_END))?;
+    match depth {
+        // The body's checksum covers the head too.
+        Depth::Whole if !body_is_sound(seed, offset, record) => {
+            Err(damaged(entry, offset, "the checksum of the record is wrong"))
+        }
+        Depth::Heads if !head_is_sound(seed, offset, &head, record) => {
+            Err(wrong_head(entry, offset))
+        }
+        _ => Ok(head),
+    }
+}
+
+const NO_RECORD: &str = "there is no record where one should stand";
+const PAST_THE_END: &str = "a record runs past the end of the segment";
+
+#[cold]
+fn damaged<G: Segment>(entry: &Entry<G>, offset: u64, what: &str) -> Error {
+    Error::damaged(entry.id(), offset, what)
+}
+
 fn wrong_head<G: Segment>(entry: &Entry<G>, offset: u64) -> Error {
-    Error::damaged(entry.id(), offset, "the checksum of the record's head is wrong")
+    damaged(entry, offset, "the checksum of the record's head is wrong")
+}
+
+/// All of a segment from `offset` on, if it is in memory.
+fn peek<G: Segment>(entry: &Entry<G>, offset: u64, left: u64) -> Option<&[u8]> {
+    entry.segment.peek(offset, len_in_memory(left)?)
 }
 
 fn read<G: Segment>(entry: &Entry<G>, offset: u64, len: u64) -> Result<Bytes> {
@@ -68,10 +102,11 @@ fn read<G: Segment>(entry: &Entry<G>, offset: u64, len: u64) -> Result<Bytes> {
 }
 
 /// A key's latest record, and where it stands.
-pub(crate) struct Found<G> {
+pub(crate) struct Found {
     pub(crate) at: Location,
-    pub(crate) entry: Arc<Entry<G>>,
-    pub(crate) record: Record,
+    pub(crate) head: Head,
+    /// Empty where only the head was looked at.
+    pub(crate) value: Bytes,
 }
 
 /// Looks a key up. Takes no lock across the reads: where a merge moved the record meanwhile, it looks again.
@@ -80,7 +115,7 @@ pub(crate) fn find<G: Segment>(
     catalog: &Catalog<G>,
     key: Key<'_>,
     depth: Depth,
-) -> Result<Option<Found<G>>> {
+) -> Result<Option<Found>> {
     loop {
         let slots = catalog.load();
         let candidates = keydir.candidates(key);
@@ -90,12 +125,10 @@ pub(crate) fn find<G: Segment>(
                 failed = Some(Error::Limit("a segment that is not open"));
                 continue;
             };
-            match record_at(entry, u64::from(at.offset), depth) {
-                Ok(record) if record.key == key.bytes => {
-                    return Ok(Some(Found { at, entry: Arc::clone(entry), record }));
-                }
+            match look(entry, u64::from(at.offset), key.bytes, depth) {
+                Ok(Some((head, value))) => return Ok(Some(Found { at, head, value })),
                 // Another key with the same hash.
-                Ok(_) => {}
+                Ok(None) => {}
                 Err(error) => failed = Some(error),
             }
         }
@@ -107,6 +140,31 @@ pub(crate) fn find<G: Segment>(
             return failed.map_or(Ok(None), Err);
         }
     }
+}
+
+/// The head and the value of a record, if it is this key's.
+fn look<G: Segment>(
+    entry: &Entry<G>,
+    offset: u64,
+    key: &[u8],
+    depth: Depth,
+) -> Result<Option<(Head, Bytes)>> {
+    let left = entry.end().saturating_sub(offset);
+    let Some(bytes) = peek(entry, offset, left) else {
+        let record = record_at(entry, offset, depth)?;
+        return Ok((record.key == key).then_some((record.head, record.value)));
+    };
+    let head = sound_head(entry, offset, depth, bytes)?;
+    if bytes.get(head.fields_len()..head.head_len()) != Some(key) {
+        return Ok(None);
+    }
+    let value = match depth {
+        Depth::Heads => Bytes::new(),
+        Depth::Whole => {
+            read(entry, offset.saturating_add(len64(head.head_len())), u64::from(head.value_len))?
+        }
+    };
+    Ok(Some((head, value)))
 }
 
 fn same(before: &Candidates, now: &Candidates) -> bool {

@@ -25,12 +25,13 @@ impl fmt::Display for SegmentId {
 
 /// One append-only file.
 ///
-/// All methods take `&self`: readers never wait for the one appender. The engine calls [`append`],
-/// [`truncate`] and [`freeze`] from one thread at a time and never appends after a freeze; reads and
+/// All methods take `&self`: readers never wait for the one appender. The engine calls [`append`], [`truncate`],
+/// [`settle`] and [`freeze`] from one thread at a time and never appends after a freeze; reads and
 /// syncs may come from any thread at any moment.
 ///
 /// [`append`]: Segment::append
 /// [`truncate`]: Segment::truncate
+/// [`settle`]: Segment::settle
 /// [`freeze`]: Segment::freeze
 pub trait Segment {
     /// Length in bytes: where the next append goes.
@@ -54,6 +55,20 @@ pub trait Segment {
     /// `UnexpectedEof` where the range ends beyond [`Segment::len`]; whatever the platform says else.
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes>;
 
+    /// As [`Segment::read_at`], but only looked at where they are: `None` where the binding does not have the bytes in
+    /// memory, or the range ends beyond what was frozen or [settled](Segment::settle). Copies and counts nothing, so most
+    /// of what the engine looks at costs no more than the bytes themselves.
+    fn peek(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let _ = (offset, len);
+        None
+    }
+
+    /// Promises that the bytes before `len` are never cut: a binding may map them, although the segment still grows.
+    /// Said after appends, with a `len` that is at most [`Segment::len`] and never smaller than one said before.
+    fn settle(&self, len: u64) {
+        let _ = len;
+    }
+
     /// Adds the bytes of all parts, one after another, at [`Segment::len`].
     ///
     /// Success means that all bytes can be read by this process and by others and survive its death
@@ -74,7 +89,7 @@ pub trait Segment {
 
     /// Cuts the segment to `len` bytes; the next append goes there. Not durable before a sync.
     ///
-    /// Never grows: `len` is at most [`Segment::len`].
+    /// Never grows: `len` is at most [`Segment::len`]. Never cuts what was [settled](Segment::settle).
     ///
     /// # Errors
     ///

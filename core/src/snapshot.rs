@@ -150,9 +150,10 @@ impl<S: Storage> Snapshot<S> {
     pub fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
         let found = self.inner.find_also_closed(key, Depth::Whole)?;
         if let Some(found) = found
-            && found.record.head.sequence <= self.sequence
+            && found.head.sequence <= self.sequence
         {
-            return Ok(self.inner.visible(found.record));
+            let is_expired = self.inner.is_expired(&found.head);
+            return Ok((!is_expired).then(|| found.into_entry(key)));
         }
         match self.inner.snapshots.at(key, self.sequence) {
             Some(at) => self.at_location(key, at),

@@ -10,8 +10,8 @@ use crate::catalog::Catalog;
 use crate::changes::Changes;
 use crate::commit::Commit;
 use crate::error::{Error, Result};
-use crate::format::Record;
 use crate::format::walk::Depth;
+use crate::format::{Head, Record};
 use crate::keydir::Keydir;
 use crate::merge::Merger;
 use crate::open::{self, RecoveryReport};
@@ -23,7 +23,7 @@ use crate::segment::Storage;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::stats::{Counters, Operation as Counted};
 use crate::untold::Untold;
-use crate::write::Writer;
+use crate::write::{Old, Planned, Writer};
 
 /// One open database.
 ///
@@ -87,6 +87,15 @@ pub struct Entry {
     pub expires_at_ms: Option<u64>,
 }
 
+impl Found {
+    /// What a caller gets of the record of this key.
+    pub(crate) fn into_entry(self, key: &[u8]) -> Entry {
+        let Found { head, value, .. } = self;
+        let key = Bytes::copy_from_slice(key);
+        Entry { key, value, version: head.sequence, expires_at_ms: head.expires_at_ms }
+    }
+}
+
 /// How a conditional write ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conditional {
@@ -122,7 +131,7 @@ impl<S: Storage> Store<S> {
     ///
     /// `Damaged` where the record is not what was written; `Io`.
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        Ok(self.get_entry(key)?.map(|entry| entry.value))
+        Ok(self.get_found(key)?.map(|found| found.value))
     }
 
     /// The value of a key, with its version and expiry.
@@ -131,10 +140,14 @@ impl<S: Storage> Store<S> {
     ///
     /// As [`Store::get`].
     pub fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+        Ok(self.get_found(key)?.map(|found| found.into_entry(key)))
+    }
+
+    fn get_found(&self, key: &[u8]) -> Result<Option<Found>> {
         let found = self.inner.find(key, Depth::Whole)?;
-        let entry = found.and_then(|found| self.inner.visible(found.record));
-        self.inner.counters.count(if entry.is_some() { Counted::Hit } else { Counted::Miss });
-        Ok(entry)
+        let found = found.filter(|found| !self.inner.is_expired(&found.head));
+        self.inner.counters.count(if found.is_some() { Counted::Hit } else { Counted::Miss });
+        Ok(found)
     }
 
     /// Whether a key is there. Reads the record's head, not its value.
@@ -144,7 +157,7 @@ impl<S: Storage> Store<S> {
     /// As [`Store::get`].
     pub fn contains(&self, key: &[u8]) -> Result<bool> {
         let found = self.inner.find(key, Depth::Heads)?;
-        Ok(found.is_some_and(|found| !self.inner.is_expired(&found.record)))
+        Ok(found.is_some_and(|found| !self.inner.is_expired(&found.head)))
     }
 
     /// Number of keys. One that has expired counts until a merge drops it.
@@ -256,14 +269,16 @@ impl<S: Storage> Store<S> {
         wanted: impl FnOnce(Option<u64>) -> bool,
     ) -> Result<Conditional> {
         operation.check()?;
+        let key = self.inner.keydir.key(operation.key);
         let mut writer = self.inner.writer_for_writing()?;
-        let old = self.inner.find(operation.key, Depth::Heads)?;
-        let there = old.as_ref().filter(|old| !self.inner.is_expired(&old.record));
-        let version = there.map(|old| old.record.head.sequence);
+        let found = read::find(&self.inner.keydir, &self.inner.catalog, key, Depth::Heads)?;
+        let there = found.as_ref().filter(|found| !self.inner.is_expired(&found.head));
+        let version = there.map(|found| found.head.sequence);
         if !wanted(version) {
             return Ok(Conditional::Differs(version));
         }
-        let written = self.inner.append(&mut writer, &[(operation, old)])?;
+        let old = found.map(|found| Old::of(found.at, &found.head));
+        let written = self.inner.append(&mut writer, &[Planned { operation, key, old }])?;
         drop(writer);
         self.acknowledge(written.position, options)?;
         Ok(Conditional::Done(written.sequence))
@@ -277,7 +292,7 @@ impl<S: Storage> Store<S> {
     /// As [`Store::put`], and [`Error::BatchLen`].
     pub fn write(&self, batch: &Batch, options: &WriteOptions) -> Result<Option<u64>> {
         let mut writer = self.inner.writer_for_writing()?;
-        let operations = self.inner.with_old(batch.operations())?;
+        let operations = self.inner.plan_batch(batch)?;
         if operations.is_empty() {
             return Ok(None);
         }
@@ -381,31 +396,27 @@ impl<S: Storage> Store<S> {
 }
 
 impl<S: Storage> Inner<S> {
-    pub(crate) fn find(&self, key: &[u8], depth: Depth) -> Result<Option<Found<S::Segment>>> {
+    pub(crate) fn find(&self, key: &[u8], depth: Depth) -> Result<Option<Found>> {
         self.check_open()?;
         self.find_also_closed(key, depth)
     }
 
     /// As [`Inner::find`], for snapshots, which outlive the store's end.
-    pub(crate) fn find_also_closed(
-        &self,
-        key: &[u8],
-        depth: Depth,
-    ) -> Result<Option<Found<S::Segment>>> {
+    pub(crate) fn find_also_closed(&self, key: &[u8], depth: Depth) -> Result<Option<Found>> {
         read::find(&self.keydir, &self.catalog, self.keydir.key(key), depth)
     }
 
     /// The record as a caller sees it; `None` where it has expired.
     pub(crate) fn visible(&self, record: Record) -> Option<Entry> {
-        if self.is_expired(&record) {
+        if self.is_expired(&record.head) {
             return None;
         }
         let Record { head, key, value } = record;
         Some(Entry { key, value, version: head.sequence, expires_at_ms: head.expires_at_ms })
     }
 
-    pub(crate) fn is_expired(&self, record: &Record) -> bool {
-        record.head.expires_at_ms.is_some() && record.head.is_expired(self.storage.now_ms())
+    pub(crate) fn is_expired(&self, head: &Head) -> bool {
+        head.expires_at_ms.is_some() && head.is_expired(self.storage.now_ms())
     }
 
     /// The one appender. A thread that panicked with it left the log at its last whole append.

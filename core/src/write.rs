@@ -5,15 +5,15 @@ use crate::sync::atomic::Ordering;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 
-use crate::batch::Operation;
+use crate::batch::{Batch, Operation};
 use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};
 use crate::format::header::segment_id_of;
 use crate::format::record::FIXED_LEN;
 use crate::format::walk::Depth;
 use crate::format::{HEADER_LEN, Head, Header, HeaderKind, Kind, RECORD_START_END, len64};
-use crate::keydir::Location;
-use crate::read::Found;
+use crate::keydir::{Key, Location};
+use crate::read;
 use crate::segment::{Segment, SegmentId, Storage};
 use crate::stats::Operation as Counted;
 use crate::store::Inner;
@@ -39,8 +39,9 @@ pub(crate) struct Writer<G> {
     pub(crate) jump_to: Option<u64>,
     /// The furthest `synced` that the active segment's records say.
     pub(crate) said_synced: u64,
-    /// Records on their way into the log; kept for its memory.
+    /// Records on their way into the log, and where each will stand; kept for their memory.
     pub(crate) buffer: Vec<u8>,
+    pub(crate) heads: Vec<(u64, Head)>,
 }
 
 impl<G> Writer<G> {
@@ -57,8 +58,28 @@ pub(crate) struct Written {
     pub(crate) position: u64,
 }
 
-/// An operation and the record that it supersedes.
-pub(crate) type WithOld<'a, G> = (Operation<'a>, Option<Found<G>>);
+/// An operation that is about to be written, and the record that it supersedes.
+pub(crate) struct Planned<'a> {
+    pub(crate) operation: Operation<'a>,
+    pub(crate) key: Key<'a>,
+    pub(crate) old: Option<Old>,
+}
+
+/// What has to be known of a record that is superseded.
+#[derive(Clone, Copy)]
+pub(crate) struct Old {
+    at: Location,
+    sequence: u64,
+    len: u64,
+    tombstone: bool,
+}
+
+impl Old {
+    pub(crate) fn of(at: Location, head: &Head) -> Old {
+        let tombstone = head.kind == Kind::Tombstone;
+        Old { at, sequence: head.sequence, len: head.record_len(), tombstone }
+    }
+}
 
 /// What is known of the keys that a batch has more than once.
 struct Repeated<T>(Vec<Option<T>>);
@@ -87,26 +108,25 @@ impl<T: Copy> Repeated<T> {
 
 impl<S: Storage> Inner<S> {
     /// Looks up what a batch supersedes, and leaves out deletes of keys that are not there.
-    pub(crate) fn with_old<'a>(
-        &self,
-        operations: Vec<Operation<'a>>,
-    ) -> Result<Vec<WithOld<'a, S::Segment>>> {
-        let mut found = Vec::with_capacity(operations.len());
+    pub(crate) fn plan_batch<'a>(&self, batch: &'a Batch) -> Result<Vec<Planned<'a>>> {
+        let mut planned = Vec::with_capacity(batch.len());
         // Whether a key that comes again is there after what was decided so far.
         let mut there = Repeated::new();
-        for operation in operations {
+        for (operation, hash) in batch.operations(&self.store_id) {
+            let key = Key { bytes: operation.key, hash };
             let earlier = there.get(&operation);
             let old = match earlier {
                 Some(_) => None,
-                None => self.find(operation.key, Depth::Heads)?,
+                None => read::find(&self.keydir, &self.catalog, key, Depth::Heads)?,
             };
             let is_there = earlier.unwrap_or(old.is_some());
             there.set(&operation, operation.value.is_some());
             if is_there || operation.value.is_some() {
-                found.push((operation, old));
+                let old = old.map(|found| Old::of(found.at, &found.head));
+                planned.push(Planned { operation, key, old });
             }
         }
-        Ok(found)
+        Ok(planned)
     }
 
     /// Appends records for the operations, all or nothing, and applies them. Each key's first operation comes with what
@@ -114,22 +134,18 @@ impl<S: Storage> Inner<S> {
     pub(crate) fn append(
         &self,
         writer: &mut Writer<S::Segment>,
-        operations: &[WithOld<'_, S::Segment>],
+        operations: &[Planned<'_>],
     ) -> Result<Written> {
         self.begin_session(writer)?;
         let active = self.make_room(writer, operations)?;
-        let heads = self.encode(writer, &active, operations)?;
+        self.encode(writer, &active, operations)?;
         let position = self.append_buffer(writer, &active, operations)?;
         // Nothing fails from here on: the records are in the log.
-        let mut tally = active.tally();
-        for (_, head) in &heads {
-            tally.add(head);
-        }
-        active.set_tally(tally);
-        let sequence = heads.last().map_or(writer.sequence, |(_, head)| head.sequence);
+        active.count(writer.heads.iter().map(|(_, head)| head));
+        let sequence = writer.heads.last().map_or(writer.sequence, |(_, head)| head.sequence);
         writer.sequence = sequence;
         active.set_sequence(sequence);
-        self.apply(&active, &heads, operations);
+        self.apply(&active, &writer.heads, operations);
         Ok(Written { sequence, position })
     }
 
@@ -176,12 +192,12 @@ impl<S: Storage> Inner<S> {
     fn make_room(
         &self,
         writer: &mut Writer<S::Segment>,
-        operations: &[WithOld<'_, S::Segment>],
+        operations: &[Planned<'_>],
     ) -> Result<Arc<Entry<S::Segment>>> {
         let active = writer.active.clone().ok_or(Error::ReadOnly)?;
         let mut len: u64 = 8;
         let mut last_start = 0;
-        for (operation, _) in operations {
+        for Planned { operation, .. } in operations {
             last_start = len;
             let expiry = if operation.expires_at_ms.is_some() { 8 } else { 0 };
             let value = operation.value.map_or(0, <[u8]>::len);
@@ -262,20 +278,22 @@ impl<S: Storage> Inner<S> {
         }
     }
 
-    /// Encodes the records into the writer's buffer, but for one large value, and returns where each will stand.
+    /// Encodes the records into the writer's buffer, but for one large value, and says in its heads where each will stand.
     fn encode(
         &self,
         writer: &mut Writer<S::Segment>,
         active: &Entry<S::Segment>,
-        operations: &[WithOld<'_, S::Segment>],
-    ) -> Result<Vec<(u64, Head)>> {
+        operations: &[Planned<'_>],
+    ) -> Result<()> {
         let known_synced = self.known_synced(active);
         let mut synced = (writer.said_synced < known_synced).then_some(known_synced);
-        let mut heads = Vec::with_capacity(operations.len());
+        let large = large_value(operations).is_some();
+        let seed = active.header.seed;
         let mut offset = active.end();
         let mut sequence = writer.sequence;
         writer.buffer.clear();
-        for (number, (operation, _)) in operations.iter().enumerate() {
+        writer.heads.clear();
+        for (number, Planned { operation, .. }) in operations.iter().enumerate() {
             sequence = sequence.checked_add(1).ok_or(Error::Limit("sequence numbers"))?;
             let Operation { key, value, expires_at_ms, .. } = *operation;
             let value_bytes = value.unwrap_or_default();
@@ -289,15 +307,15 @@ impl<S: Storage> Inner<S> {
                 value_len: u32::try_from(value_bytes.len())
                     .map_err(|_| Error::ValueLen(value_bytes.len()))?,
             };
-            head.encode_head(active.header.seed, offset, key, value_bytes, &mut writer.buffer);
-            if large_value(operations).is_none() {
-                writer.buffer.extend_from_slice(value_bytes);
+            match large {
+                true => head.encode_head(seed, offset, key, value_bytes, &mut writer.buffer),
+                false => head.encode(seed, offset, key, value_bytes, &mut writer.buffer),
             }
-            heads.push((offset, head));
+            writer.heads.push((offset, head));
             offset = offset.saturating_add(head.record_len());
         }
         writer.said_synced = writer.said_synced.max(known_synced);
-        Ok(heads)
+        Ok(())
     }
 
     /// How far records of this segment may say that it is durable: nothing before the earlier ones are sealed.
@@ -313,7 +331,7 @@ impl<S: Storage> Inner<S> {
         &self,
         writer: &Writer<S::Segment>,
         active: &Entry<S::Segment>,
-        operations: &[WithOld<'_, S::Segment>],
+        operations: &[Planned<'_>],
     ) -> Result<u64> {
         let value = large_value(operations).unwrap_or_default();
         let parts: [&[u8]; 2] = [&writer.buffer, value];
@@ -330,24 +348,21 @@ impl<S: Storage> Inner<S> {
         &self,
         active: &Arc<Entry<S::Segment>>,
         heads: &[(u64, Head)],
-        operations: &[WithOld<'_, S::Segment>],
+        operations: &[Planned<'_>],
     ) {
         let remembers = self.snapshots.any();
+        let slots = self.catalog.load();
         // Where the keys of a batch stand that it has written more than once.
-        let mut written: Repeated<(Location, Head)> = Repeated::new();
-        for ((offset, head), (operation, old)) in heads.iter().zip(operations) {
-            let key = self.keydir.key(operation.key);
+        let mut written: Repeated<Old> = Repeated::new();
+        for ((offset, head), Planned { operation, key, old }) in heads.iter().zip(operations) {
             let at = Location { slot: active.slot, offset: low32(*offset) };
-            let old = match written.get(operation) {
-                Some((at, head)) => Some((at, head, Arc::clone(active))),
-                None => old.as_ref().map(|old| (old.at, old.record.head, Arc::clone(&old.entry))),
-            };
+            let old = written.get(operation).or(*old);
             // A tombstone that an earlier one of the same batch already made superfluous supersedes nothing.
-            let old = old.filter(|(_, head, _)| head.kind == Kind::Put);
-            if let Some((from, old_head, _)) = &old
+            let old = old.filter(|old| !old.tombstone);
+            if let Some(old) = &old
                 && remembers
             {
-                self.snapshots.remember(operation.key, old_head.sequence, head.sequence, *from);
+                self.snapshots.remember(operation.key, old.sequence, head.sequence, old.at);
             }
             if operation.value.is_some() {
                 active.record_lives(head.record_len());
@@ -356,15 +371,17 @@ impl<S: Storage> Inner<S> {
                 self.counters.count(Counted::Delete);
             }
             match (&old, operation.value.is_some()) {
-                (Some((from, ..)), true) => drop(self.keydir.replace(key, *from, at)),
-                (Some((from, ..)), false) => drop(self.keydir.remove(key, *from)),
-                (None, true) => self.keydir.insert(key, at),
+                (Some(old), true) => drop(self.keydir.replace(*key, old.at, at)),
+                (Some(old), false) => drop(self.keydir.remove(*key, old.at)),
+                (None, true) => self.keydir.insert(*key, at),
                 (None, false) => {}
             }
-            if let Some((from, old_head, entry)) = old {
-                entry.record_dies(u64::from(from.offset), old_head.record_len());
+            if let Some(old) = old
+                && let Some(Some(entry)) = slots.get(usize::from(old.at.slot))
+            {
+                entry.record_dies(u64::from(old.at.offset), old.len);
             }
-            written.set(operation, (at, *head));
+            written.set(operation, Old::of(at, head));
         }
     }
 
@@ -418,9 +435,9 @@ impl<G> Writer<G> {
 }
 
 /// The value of a single write, if it is too long to be worth a copy.
-fn large_value<'a, G>(operations: &[WithOld<'a, G>]) -> Option<&'a [u8]> {
+fn large_value<'a>(operations: &[Planned<'a>]) -> Option<&'a [u8]> {
     match operations {
-        [(operation, _)] => operation.value.filter(|value| COPIED_LEN_MAX < value.len()),
+        [Planned { operation, .. }] => operation.value.filter(|value| COPIED_LEN_MAX < value.len()),
         _ => None,
     }
 }
@@ -451,6 +468,7 @@ pub(crate) fn append_or_undo<G: Segment>(
     let len: u64 = parts.iter().map(|part| len64(part.len())).sum();
     let failed = match entry.segment.append(parts) {
         Ok(()) if entry.segment.len() == end + len => {
+            entry.segment.settle(end + len);
             entry.set_end(end + len);
             return Ok(());
         }

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use bitcask_core::Segment;
 use bytes::Bytes;
 
 use super::files::{self, OpenFile};
-use super::map::map;
+use super::map::Settled;
 use super::{Access, Shared};
 
 /// Parts are gathered up to this size, so that a record is one write and a long value is not copied.
@@ -19,8 +19,8 @@ const GATHER_BYTES: usize = 16 << 10;
 
 /// One segment of a [`Disk`](super::Disk).
 ///
-/// Until it is frozen it is read through its file, into memory of its own. A freeze maps it and closes the
-/// file; from then on reads lend from the mapping.
+/// What is settled is mapped, and reads lend from the mapping; the rest is read through the file, into memory of its
+/// own. A freeze maps all of it and closes the file.
 #[derive(Debug)]
 pub struct DiskSegment {
     path: PathBuf,
@@ -29,8 +29,7 @@ pub struct DiskSegment {
     len: AtomicU64,
     /// Gone once there is a mapping.
     file: ArcSwapOption<OpenFile>,
-    /// All of the segment, once it is frozen and the platform could map it.
-    mapping: OnceLock<Bytes>,
+    settled: Settled,
     appending: Mutex<Appending>,
     /// Counts appends and cuts. What a sync has to do is told by how far this is ahead of `synced`.
     changes: AtomicU64,
@@ -71,7 +70,7 @@ impl DiskSegment {
             shared,
             len: AtomicU64::new(len),
             file: ArcSwapOption::from_pointee(file),
-            mapping: OnceLock::new(),
+            settled: Settled::default(),
             appending: Mutex::new(Appending { file_len: len, ..Appending::default() }),
             changes: AtomicU64::new(changes),
             synced: AtomicU64::new(0),
@@ -114,11 +113,11 @@ impl Segment for DiskSegment {
         if end.is_none() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if let Some(mapping) = self.mapping.get() {
-            return lend(mapping, offset, len);
+        if let Some(bytes) = self.settled.lend(offset, len) {
+            return Ok(bytes);
         }
-        match (&*self.file.load(), self.mapping.get()) {
-            (Some(file), _) => {
+        match &*self.file.load() {
+            Some(file) => {
                 let mut bytes = vec![0; len];
                 match self.shared.access {
                     Access::Write => files::read_exact_at(file, &mut bytes, offset)?,
@@ -128,8 +127,25 @@ impl Segment for DiskSegment {
                 Ok(bytes.into())
             }
             // Frozen between the first look at the mapping and the look at the file.
-            (None, Some(mapping)) => lend(mapping, offset, len),
-            (None, None) => Err(io::Error::other("a segment has neither file nor mapping")),
+            None => self
+                .settled
+                .lend(offset, len)
+                .ok_or_else(|| io::Error::other("a segment has neither file nor mapping")),
+        }
+    }
+
+    fn peek(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        self.settled.peek(offset, len)
+    }
+
+    fn settle(&self, len: u64) {
+        if !self.shared.map || self.shared.access == Access::Read {
+            return;
+        }
+        // So that no cut comes between.
+        let _appending = self.appending();
+        if let Some(file) = &*self.file.load() {
+            self.settled.grow(file, len.min(self.len()));
         }
     }
 
@@ -186,6 +202,12 @@ impl Segment for DiskSegment {
                 "a cut does not make a segment longer",
             ));
         }
+        if len < self.settled.mark() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "what was settled is never cut",
+            ));
+        }
         if len < appending.file_len {
             file.set_len(len)?;
             appending.file_len = len;
@@ -210,15 +232,8 @@ impl Segment for DiskSegment {
         if !self.shared.map || (self.shared.access == Access::Read && may_be_cut(&file, len)?) {
             return Ok(());
         }
-        let mapping = match usize::try_from(len) {
-            // An empty file cannot be mapped, and need not be.
-            Ok(0) => Ok(Bytes::new()),
-            Ok(len) => map(&file, len),
-            Err(_) => return Ok(()),
-        };
-        // Without room for another mapping the segment is read through its file, as before.
-        if let Ok(mapping) = mapping {
-            self.mapping.get_or_init(|| mapping);
+        // Without room for a mapping the segment is read through its file, as before.
+        if usize::try_from(len).is_ok_and(|len| self.settled.close(&file, len).is_ok()) {
             self.file.store(None);
         }
         Ok(())
@@ -238,15 +253,6 @@ impl Drop for DiskSegment {
             self.shared.while_locked(|| _ = file.set_len(len));
         }
     }
-}
-
-fn lend(mapping: &Bytes, offset: u64, len: usize) -> io::Result<Bytes> {
-    usize::try_from(offset)
-        .ok()
-        .and_then(|start| Some(start..start.checked_add(len)?))
-        .filter(|range| range.end <= mapping.len())
-        .map(|range| mapping.slice(range))
-        .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
 /// Where an append of these parts at `start` ends.

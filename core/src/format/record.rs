@@ -91,30 +91,14 @@ impl Head {
         value: &[u8],
         out: &mut Vec<u8>,
     ) {
+        let start = self.encode_unsummed(seed, offset, key, out);
         let init = checksum_init(seed, offset);
-        let start = out.len();
-        out.extend_from_slice(&[0; 8]);
-        out.extend_from_slice(&[self.kind_code(), self.flags()]);
-        out.extend_from_slice(&self.key_len.to_le_bytes());
-        out.extend_from_slice(&self.value_len.to_le_bytes());
-        out.extend_from_slice(&self.sequence.to_le_bytes());
-        for field in [self.expires_at_ms, self.synced].into_iter().flatten() {
-            out.extend_from_slice(&field.to_le_bytes());
-        }
-        out.extend_from_slice(key);
-        let Some(record) = out.get_mut(start..) else { return };
-        let head_checksum = record.get(8..).map_or(0, |covered| crc32(init, covered));
-        if let Some(place) = record.get_mut(4..8) {
-            place.copy_from_slice(&head_checksum.to_le_bytes());
-        }
-        let covered = record.get(4..).map_or(0, |covered| crc32(init, covered));
-        let body_checksum = crc32(covered, value);
-        if let Some(place) = record.get_mut(..4) {
-            place.copy_from_slice(&body_checksum.to_le_bytes());
-        }
+        let covered = out.get(start..).and_then(|record| record.get(4..));
+        let checksum = crc32(covered.map_or(0, |covered| crc32(init, covered)), value);
+        put_checksum(out, start, checksum);
     }
 
-    /// Appends a whole record that will stand at `offset`.
+    /// Appends a whole record that will stand at `offset`. Its body's checksum is one pass over neighbouring bytes.
     pub(crate) fn encode(
         &self,
         seed: u32,
@@ -123,8 +107,32 @@ impl Head {
         value: &[u8],
         out: &mut Vec<u8>,
     ) {
-        self.encode_head(seed, offset, key, value, out);
+        let start = self.encode_unsummed(seed, offset, key, out);
         out.extend_from_slice(value);
+        let init = checksum_init(seed, offset);
+        let covered = out.get(start..).and_then(|record| record.get(4..));
+        let checksum = covered.map_or(0, |covered| crc32(init, covered));
+        put_checksum(out, start, checksum);
+    }
+
+    /// Appends the head but for the body's checksum; returns where it begins.
+    fn encode_unsummed(&self, seed: u32, offset: u64, key: &[u8], out: &mut Vec<u8>) -> usize {
+        let start = out.len();
+        let [k0, k1] = self.key_len.to_le_bytes();
+        let [v0, v1, v2, v3] = self.value_len.to_le_bytes();
+        let (kind, flags) = (self.kind_code(), self.flags());
+        let fixed: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, kind, flags, k0, k1, v0, v1, v2, v3];
+        out.extend_from_slice(&fixed);
+        out.extend_from_slice(&self.sequence.to_le_bytes());
+        for field in [self.expires_at_ms, self.synced].into_iter().flatten() {
+            out.extend_from_slice(&field.to_le_bytes());
+        }
+        out.extend_from_slice(key);
+        let init = checksum_init(seed, offset);
+        let covered = out.get(start..).and_then(|record| record.get(8..));
+        let checksum = covered.map_or(0, |covered| crc32(init, covered));
+        put_checksum(out, start.saturating_add(4), checksum);
+        start
     }
 
     /// Reads the fixed part and the optional fields, checking only that they make sense: their lengths
@@ -176,6 +184,12 @@ impl Head {
             }
             Kind::Seal => !has_key && self.value_len >= 56 && self.flags() == 0,
         }
+    }
+}
+
+fn put_checksum(out: &mut [u8], at: usize, checksum: u32) {
+    if let Some(place) = out.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        *place = checksum.to_le_bytes();
     }
 }
 

@@ -191,6 +191,7 @@ impl<G: Segment> ReadStore<G> {
             jump_to: None,
             said_synced: 0,
             buffer: Vec::new(),
+            heads: Vec::new(),
         };
         if options.writes() {
             match self.put_in_order(&storage, &mut writer, &sealing) {

@@ -294,6 +294,7 @@ impl<G: Segment> Tail<G> {
             }
             segment.sync().map_err(|source| Error::io("syncing", entry.id(), source))?;
             entry.set_synced(end);
+            segment.settle(end);
         }
         Ok(())
     }
