@@ -51,6 +51,7 @@ macro_rules! conformance_cases {
             a_read_does_not_see_later_appends
             bytes_outlive_truncate_and_append
             bytes_outlive_freeze_and_remove
+            settled_bytes_stay_while_the_segment_grows
             a_removed_segment_is_read_while_held
             truncate_to_shorter
             truncate_to_the_same

@@ -171,6 +171,39 @@ pub fn bytes_outlive_truncate_and_append<S: Storage>(storage: S) {
     assert_eq!(read(&segment, 6, 6), "SECOND");
 }
 
+/// What is settled can be looked at in place or not at all, and is the same after appends, a failed one's cut, and a freeze.
+pub fn settled_bytes_stay_while_the_segment_grows<S: Storage>(storage: S) {
+    let segment = storage.create(ONE).unwrap();
+    let bytes = pattern(3 * MIB, 5);
+    let mut held = Vec::new();
+    for (number, part) in bytes.chunks(300_000).enumerate() {
+        let start = number * 300_000;
+        segment.append(&[part]).unwrap();
+        let end = segment.len();
+        segment.settle(end);
+        // What comes behind it may be cut, as after an append that failed.
+        segment.append(&[b"to be cut"]).unwrap();
+        segment.truncate(end).unwrap();
+        held.push((start, read(&segment, start, part.len()), read(&segment, start, 9)));
+        let beyond = segment.peek(start as u64, part.len() + 1);
+        assert!(beyond.is_none(), "{number}: more than was settled");
+        if let Some(seen) = segment.peek(start as u64, part.len()) {
+            assert!(seen == part, "{number}: what is looked at in place");
+        }
+    }
+    segment.sync().unwrap();
+    segment.freeze().unwrap();
+    if let Some(seen) = segment.peek(0, bytes.len()) {
+        assert!(seen == bytes, "what is looked at in place after a freeze");
+    }
+    storage.remove(ONE).unwrap();
+    drop(segment);
+    for (start, long, short) in held {
+        assert!(long == bytes[start..start + long.len()], "what was read at {start}");
+        assert!(short == bytes[start..start + 9], "the beginning of it");
+    }
+}
+
 /// Bytes that were read stay valid when the segment is frozen, removed and let go.
 pub fn bytes_outlive_freeze_and_remove<S: Storage>(storage: S) {
     let segment = storage.create(ONE).unwrap();

@@ -1,6 +1,7 @@
 //! Growth, mapping, and how many files are open.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use bitcask::{Access, Disk};
@@ -51,6 +52,36 @@ fn a_frozen_segment_takes_no_change() {
         assert_eq!(segment.read_at(0, 8).unwrap(), "for good");
         assert_eq!(file_len(folder.path()), 8);
     }
+}
+
+/// A cut of what was lent would end the process: it is refused. Also beyond what the first mapping reaches to.
+#[test]
+fn what_was_settled_is_mapped_and_never_cut() {
+    let folder = tempdir().unwrap();
+    let disk = Disk::options().open(folder.path()).unwrap();
+    let segment = disk.create(ONE).unwrap();
+    let part: Vec<u8> = (0_u32..1 << 20).flat_map(u32::to_le_bytes).collect();
+    let len = part.len() as u64;
+    for number in 1..=33 {
+        segment.append(&[&part]).unwrap();
+        assert!(segment.peek(0, 4).is_none() || 1 < number, "nothing was settled yet");
+        segment.settle(segment.len());
+        assert_eq!(segment.truncate(number * len - 1).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert!(segment.read_at((number - 1) * len, part.len()).unwrap() == part);
+        if cfg!(all(target_os = "linux", target_pointer_width = "64")) {
+            assert!(segment.peek((number - 1) * len, part.len()) == Some(&part), "{number}");
+        }
+    }
+    assert!(segment.peek(32 * len - 1, 2).is_none_or(|bytes| bytes == [0, 0]));
+    segment.append(&[b"more"]).unwrap();
+    segment.truncate(33 * len).unwrap();
+    segment.freeze().unwrap();
+    assert!(segment.read_at(32 * len, part.len()).unwrap() == part);
+    assert_eq!(segment.read_at(0, 5).unwrap(), [0, 0, 0, 0, 1][..]);
+    // One who reads beside a writer, which may cut, maps nothing before it is frozen.
+    let reader = Disk::open(folder.path(), Access::Read, false).unwrap().open(ONE).unwrap();
+    reader.settle(len);
+    assert!(reader.peek(0, 1).is_none());
 }
 
 /// What a process that was killed leaves: the length is the file's, and its end reads as zeros.
