@@ -1,7 +1,8 @@
 //! One operation again and again, to be watched by `perf` or `valgrind --tool=callgrind`:
 //! `one_operation FOLDER hash|ordered OPERATION VALUE_BYTES KEYS TIMES`. The folder must not exist; it is filled with `KEYS` keys,
-//! closed and reopened, in segments so short that reads are of sealed ones; `get-tail` reads what is not sealed. The others are
-//! `get`, `miss`, `put`, `overwrite`, `batch` and `delete` (by 1,000), `scan` and `open` (both of as many keys as is said).
+//! closed and reopened, in segments so short that reads are of sealed ones. The operations are
+//! `get`, `miss`, `put`, `overwrite`, `batch` and `delete` (by 1,000), `scan` and `open` (both of as many keys as is said); with `-tail` behind
+//! it, in a store as it usually is: a thread that seals, and the last 64 MiB not sealed.
 #![expect(clippy::print_stderr, reason = "a program that says how it is used")]
 
 use std::path::Path;
@@ -20,18 +21,19 @@ fn main() -> Result<()> {
     let (keys, times): (u64, u64) = (keys.parse()?, times.parse()?);
     let values = Values::new(value_len.parse()?);
     let path = Path::new(folder);
-    let mut store = match operation.as_str() {
-        "get-tail" => kind.open(path)?,
-        _ => kind.open_alone(path)?,
+    let (operation, of_tail) = match operation.strip_suffix("-tail") {
+        Some(operation) => (operation, true),
+        None => (operation.as_str(), false),
     };
+    let mut store = if of_tail { kind.open(path)? } else { kind.open_alone(path)? };
     workload::fill(&*store, keys, &values)?;
-    if operation != "get-tail" {
+    if !of_tail {
         store.close()?;
         store = kind.open_alone(path)?;
     }
     let one = |store: &dyn Engine, n: u64| store.put(&key(n), values.of(n), false);
-    match operation.as_str() {
-        "get" | "get-tail" => draws(1, keys, times)
+    match operation {
+        "get" => draws(1, keys, times)
             .try_for_each(|n| store.get(&key(n), &mut |v| _ = std::hint::black_box(v)).map(drop))?,
         "miss" => draws(1, keys, times)
             .try_for_each(|n| store.get(&key(keys + n), &mut |_| {}).map(drop))?,

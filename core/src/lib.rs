@@ -11,6 +11,7 @@
 //! The engine starts no thread, reads no clock and does nothing behind its caller's back.
 #![forbid(unsafe_code)]
 
+mod append;
 mod batch;
 mod catalog;
 mod changes;

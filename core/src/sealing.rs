@@ -7,6 +7,7 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::collections::VecDeque;
 
+use crate::append::{AppendFailed, append_or_undo};
 use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};
 use crate::format::seal::SealBuilder;
@@ -14,7 +15,6 @@ use crate::format::walk::{Depth, Walk};
 use crate::format::{HEADER_LEN, Head, Kind, len64};
 use crate::segment::{Segment, Storage};
 use crate::store::{Inner, Store};
-use crate::write::{AppendFailed, append_or_undo};
 
 /// The rolled segments that are not sealed yet.
 pub(crate) struct Sealing<G> {

@@ -2,6 +2,7 @@
 
 use crate::sync::Arc;
 
+use crate::append::{AppendFailed, append_or_undo, create_segment};
 use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};
 use crate::format::walk::{Depth, Walk};
@@ -11,7 +12,7 @@ use crate::merge::plan::is_all_live;
 use crate::merge::{MergeProgress, MergeReport};
 use crate::segment::{Segment, Storage};
 use crate::store::Inner;
-use crate::write::{AppendFailed, append_or_undo, create_segment, low32};
+use crate::write::low32;
 
 /// Records that are looked at under one hold of the writer's lock.
 const CHUNK_RECORDS: usize = 256;

@@ -14,6 +14,7 @@ use crate::sync::{Arc, Mutex, OnceLock};
 use std::collections::VecDeque;
 use std::io;
 
+use crate::append::create_segment;
 use crate::catalog::{Catalog, Entry, SegmentState};
 use crate::commit::Commit;
 use crate::error::{Error, Result};
@@ -29,7 +30,7 @@ use crate::stats::Counters;
 use crate::store::Inner;
 use crate::untold::Untold;
 use crate::verify::{Problem, VerifyReport};
-use crate::write::{Writer, create_segment};
+use crate::write::Writer;
 
 pub(crate) use load::search_budget;
 pub use report::{Cut, PassedOver, RecoveryReport};
