@@ -12,7 +12,7 @@
 //! The engine is synchronous, and three things of OPFS are not as it would like them:
 //!
 //! - *Opening a file is asynchronous.* So every handle is opened ahead of time: [`Opfs::open`] opens them
-//!   all, and [`Opfs::prepare`], between two calls of the store, sees that two free ones are ready.
+//!   all, and [`Opfs::prepare`], between two calls of the store, sees that three free ones are ready.
 //! - *`flush` makes a file's bytes durable, but in Chromium not the existence of a new file*, whose name
 //!   is written down some seconds later. So the files exist long before they are needed.
 //! - *Creating, renaming and deleting are slow* (Firefox: tens of milliseconds), *and handles are few*
@@ -52,7 +52,7 @@
 //! # Between two calls
 //!
 //! A call of the store takes at most two free slots and usually none; it cannot wait for more. So the code
-//! around the store awaits [`Opfs::prepare`] between calls, which costs nothing while two are free:
+//! around the store awaits [`Opfs::prepare`] between calls, which costs nothing while three are free:
 //!
 //! | what was left out or has run out | what the store says | what helps |
 //! |---|---|---|

@@ -19,8 +19,11 @@ const SLOTS_AT_FIRST: u32 = 8;
 /// Slots at most. Browsers limit the open handles, Safari to 252 for all stores of an origin.
 const SLOTS_MAX: usize = 64;
 
-/// What one call of the engine may create.
-const FREE_SLOTS_MIN: usize = 2;
+/// What one call of the engine may create, which is two, and the one that holds space for a merge.
+const FREE_SLOTS_MIN: usize = 3;
+
+/// Slots that go on holding what was cut off of them: the next segments have that space, whatever others take.
+const CUT_SLOTS_KEPT: usize = 2;
 
 /// How often a slot is tried to be opened that was closed just now.
 const REOPEN_TRIES: usize = 100;
@@ -114,10 +117,11 @@ impl Opfs {
         Ok(opfs)
     }
 
-    /// Makes two free slots ready, and returns how many there are: fewer than two only where there are 64
-    /// slots, the most that there may be. The last free one of these is for [`Opfs::merging`].
+    /// Makes three free slots ready, one of them with space for a merge where there is room for that, and returns how many
+    /// there are: fewer than three only where there are 64 slots, the most that there may be. The last free one of these is
+    /// for [`Opfs::merging`].
     ///
-    /// For between two calls of the store, each of which may take one (the first opening: two). Returns
+    /// For between two calls of the store, each of which may take one (the first opening: two); the third is the merge's. Returns
     /// without waiting for anything where nothing is to be done. Where it was not called, a write or a merge
     /// that finds no slot is refused with [`io::ErrorKind::ResourceBusy`] before it has written anything:
     /// await this and call it again.
@@ -295,7 +299,7 @@ impl Pool {
     /// being opened.
     fn take_cut(&mut self) -> Vec<u32> {
         let mut numbers = Vec::new();
-        let mut most = [0; FREE_SLOTS_MIN];
+        let mut most = [0; CUT_SLOTS_KEPT];
         for place in &self.places {
             if place.number == 0 || !place.is_free() || !place.slot.holds_what_was_cut() {
                 continue;
@@ -326,10 +330,11 @@ impl Pool {
         }
     }
 
-    /// The free slot to take next: for a merge the one that surely takes most, or else the one with the space for a merge
-    /// after those where a header can be written for sure; by what makes no room at last.
+    /// The free slot to take next: for a merge the one that surely takes most; else one where a header can be written for
+    /// sure. By what makes no room the one with the space for a merge is not taken, as long as others can be opened.
     fn next_free(&mut self, is_urgent: bool) -> Option<&mut Place> {
         let merging = self.merging;
+        let leaves_reserve = !is_urgent && self.places.len() < SLOTS_MAX;
         let rank = |slot: &Slot| match (slot.is_reserve(), slot.has_header_room()) {
             (is_reserve, true) if merging || !is_reserve => 1,
             (true, _) if is_urgent => 2,
@@ -338,7 +343,8 @@ impl Pool {
         };
         let order = |slot: &Slot| (rank(slot), if merging { u64::MAX - slot.longest() } else { 0 });
         let free = self.places.iter_mut().filter(|place| place.is_free());
-        free.min_by_key(|place| order(&place.slot))
+        free.filter(|place| !leaves_reserve || !place.slot.is_reserve())
+            .min_by_key(|place| order(&place.slot))
     }
 
     fn segment(&self, id: SegmentId) -> Option<&FileSegment> {
@@ -388,9 +394,6 @@ impl Storage for Opfs {
         }
         let is_urgent = self.folder.growth().is_urgent();
         let place = pool.next_free(is_urgent).ok_or_else(|| no_free_slot(slots))?;
-        if !is_urgent && place.slot.is_reserve() {
-            place.slot.give_up_reserve()?;
-        }
         // Stale bytes stand behind the header's zeros where a removal was cut short by a crash.
         place.slot.blank()?;
         let segment = FileSegment::created(Rc::clone(&place.slot), &self.memory);

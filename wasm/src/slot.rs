@@ -227,13 +227,6 @@ impl Slot {
         self.used() <= HEADER_LEN as u64 && MERGE_RESERVE_BYTES <= self.size()
     }
 
-    /// Lets a slot go that holds space for a merge, where there is room for that elsewhere.
-    pub(crate) fn give_up_reserve(&self) -> io::Result<()> {
-        // More than what Chromium has given to the file already.
-        self.resize(MERGE_RESERVE_BYTES + (1 << 20))?;
-        self.cut()
-    }
-
     /// Whether a header can be written when the quota is used up.
     pub(crate) fn has_header_room(&self) -> bool {
         HEADER_LEN as u64 <= self.size()

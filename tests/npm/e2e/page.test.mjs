@@ -158,15 +158,21 @@ pageTest('chromium', 'a full disk ends a load with QUOTA and advice, and nothing
 
 pageTest(
     'chromium',
-    'on a full disk all is deleted, with a merge in between where one is needed',
+    'on a full disk all is deleted, with a merge and at worst a reopening in between',
     async (browser, address) => {
         const page = await PageDriver.open(browser, address);
         await page.tab.limitQuota(30_000_000);
         assert.match(await page.load('Write them', { keys: 1_000_000, bytes: 1_000 }), /^QUOTA /);
         for (let round = 0; ; round += 1) {
             const said = await page.deleteAll();
-            assert.match(await page.merge(), /^Merged|^There was nothing/);
-            if (said.startsWith('Deleted')) break;
+            const merged = await page.merge();
+            if (said.startsWith('Deleted')) {
+                assert.match(merged, /^Merged|^There was nothing/);
+                break;
+            }
+            // What an open file has had and lost is another's only once it was closed.
+            if (merged.startsWith('QUOTA ')) await page.reload();
+            else assert.match(merged, /^Merged|^There was nothing/);
             assert.match(said, /^QUOTA /);
             assert.ok(round < 5, `still after ${round} rounds: ${said}`);
         }

@@ -102,8 +102,8 @@ async fn with_the_quota_used_up_the_store_serves_and_recovers() {
         |number: u32| store.put(&(number % 20).to_le_bytes(), &number.to_le_bytes().repeat(20));
     for number in 0..50 {
         put(number).unwrap();
+        store.storage().prepare().await.unwrap();
     }
-    store.storage().prepare().await.unwrap();
     let patches = used_up();
     let mut number = 50;
     let error = loop {

@@ -111,7 +111,8 @@ async fn each_slot_is_used_many_times() {
     }
     // 800 records of some 150 bytes in segments of 2,000: more than 60 rolls.
     assert!(10 < merged, "{merged} merges");
-    assert!(store.storage().slots() <= 10, "{} slots", store.storage().slots());
+    // Seven segments, the output of a merge, and three that are ready.
+    assert!(store.storage().slots() <= 11, "{} slots", store.storage().slots());
     drop(store);
     let store = open("write-heavy", options()).await;
     assert_eq!(store.len(), 10);
