@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Runs the tests below folders of this project: `node run.mjs FOLDER… [options of node --test]`.
- * Every file `*.test.js` or `*.test.mjs` is one, in a process of its own, one after another: browsers are heavy.
+ * Every file `*.test.js` or `*.test.mjs` is one, in a process of its own, two at a time: browsers are heavy, and wait a lot.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -20,6 +20,6 @@ if (files.length === 0) {
     console.error(`There are no tests below ${folders.join(' ')}`);
     process.exit(2);
 }
-const flags = ['--test', '--test-reporter=spec', '--test-concurrency=1', ...options];
+const flags = ['--test', '--test-reporter=spec', '--test-concurrency=2', ...options];
 const { status } = spawnSync(process.execPath, [...flags, ...files], { stdio: 'inherit' });
 process.exit(status ?? 1);
