@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -80,12 +81,26 @@ pub trait Segment {
     /// truncates back to where it was.
     fn append(&self, parts: &[&[u8]]) -> io::Result<()>;
 
-    /// Returns once everything appended before the call, and the length, survives a power cut.
+    /// Returns once everything appended or rewritten before the call, and the length, survives a power cut.
     ///
     /// # Errors
     ///
-    /// After an error nothing is known about what is durable, and the engine writes no more.
+    /// After an error nothing is known about what is durable, and the engine writes no more. The platform
+    /// may call bytes written that are not (Linux does), so that a later sync, also of the same file
+    /// opened anew, says yes without having written them: only [`Segment::rewrite`] makes good for it.
     fn sync(&self) -> io::Result<()>;
+
+    /// Writes the bytes that stand at a place once more, there, so that the next sync writes them out for certain. Only opening calls
+    /// this, for what a process before may have failed to sync; never after a freeze.
+    ///
+    /// Nobody who reads sees a change, and a power cut in the middle leaves what was durable. A binding may
+    /// let the platform forget what it has cached of the segment, so the engine looks again at what is there then.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` where the place ends beyond [`Segment::len`], and nothing is changed then; whatever the platform
+    /// says else.
+    fn rewrite(&self, place: Range<u64>) -> io::Result<()>;
 
     /// Cuts the segment to `len` bytes; the next append goes there. Not durable before a sync.
     ///

@@ -69,6 +69,8 @@ macro_rules! conformance_cases {
             freeze_after_open
             freeze_of_an_empty_segment
             freeze_gives_back_no_content
+            rewriting_changes_nothing
+            rewriting_beyond_the_end_is_refused
             sync_at_any_time
             segments_do_not_disturb_each_other
             ids_far_apart

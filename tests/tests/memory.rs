@@ -73,6 +73,10 @@ impl Segment for UncountedSegment {
         Ok(())
     }
 
+    fn rewrite(&self, _place: std::ops::Range<u64>) -> io::Result<()> {
+        Ok(())
+    }
+
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.0.lock().unwrap().truncate(len as usize);
         Ok(())

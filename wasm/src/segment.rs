@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::ops::Range;
 use std::rc::{Rc, Weak};
 
 use bitcask_core::{Bytes, Segment};
@@ -11,6 +12,9 @@ use crate::slot::{HEADER_LEN, Slot};
 
 /// A buffer that grew beyond this for one large append is given back after it.
 const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
+
+/// Bytes that are read and written again at a time.
+const REWRITE_BYTES: usize = 256 * 1024;
 
 /// A segment in a slot of an [`Opfs`](crate::Opfs) or a file of a [`Files`](crate::Files). Clones, and whatever
 /// else opened the same segment, share it.
@@ -185,6 +189,22 @@ impl Segment for FileSegment {
 
     fn sync(&self) -> io::Result<()> {
         self.shared.slot.flush()
+    }
+
+    fn rewrite(&self, place: Range<u64>) -> io::Result<()> {
+        if place.end < place.start || self.len() < place.end {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let mut bytes = Vec::new();
+        let mut from = place.start;
+        while from < place.end {
+            let len = usize::try_from(place.end - from).unwrap_or(usize::MAX).min(REWRITE_BYTES);
+            bytes.resize(len, 0);
+            self.shared.slot.read(from, &mut bytes)?;
+            self.shared.slot.write(from, &bytes)?;
+            from += len as u64;
+        }
+        Ok(())
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -137,6 +137,45 @@ pub(super) fn read_at_or_zeros(file: &File, into: &mut [u8], offset: u64) -> io:
 #[cfg(unix)]
 pub(super) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+/// The largest piece that a system caches a file in, and a multiple of all smaller ones: Linux's huge page.
+const CACHED_LEN_MAX: u64 = 2 << 20;
+
+/// Writes the bytes of a place once more, there, so that the next sync writes them out: an earlier one may have failed, and the
+/// system may call them clean since.
+///
+/// Before it does, the system is made to forget what it has cached of them. ext4 would else write the bytes of a file's new blocks
+/// and leave the blocks marked as never written, because a failed sync has left its cache saying that they are: after a power
+/// cut they read as zeros, though the second sync said yes (Linux 6.18; measured, as is that this helps).
+pub(super) fn rewrite_at(file: &File, place: Range<u64>) -> io::Result<()> {
+    // What is dirty would not be forgotten.
+    file.sync_data()?;
+    let mut bytes = Vec::new();
+    let mut from = place.start;
+    while from < place.end {
+        // One piece of the cache at a time, whole, or it would be kept: nothing is forgotten that was not read.
+        let window = from - from % CACHED_LEN_MAX;
+        let until = place.end.min(window.saturating_add(CACHED_LEN_MAX));
+        bytes.resize(usize::try_from(until - from).unwrap_or_default(), 0);
+        read_exact_at(file, &mut bytes, from)?;
+        forget_cached(file, window)?;
+        write_all_at(file, &bytes, from)?;
+        from = until;
+    }
+    Ok(())
+}
+
+/// Makes the system forget what it has cached of a file's window, as far as it is written out and nobody has it mapped.
+fn forget_cached(file: &File, window: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{Advice, fadvise};
+        fadvise(file, window, std::num::NonZeroU64::new(CACHED_LEN_MAX), Advice::DontNeed)?;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, window);
+    Ok(())
 }
 
 /// As on Unix. The call moves the file's cursor, which nobody uses.

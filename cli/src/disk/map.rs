@@ -146,7 +146,8 @@ fn look<'a>(mapping: &'a MmapRaw, range: &Range<usize>) -> &'a [u8] {
     // - They are written: the mark is moved only up to what was appended and can be read back.
     // - They do not change: in this process an append goes behind them, a cut before the mark is refused, and a frozen
     //   segment refuses both; other processes have no right to write without the store's lock, and whoever holds it
-    //   leaves sealed segments as they are, but for cutting the zeros behind the seal.
+    //   leaves sealed segments as they are, but for cutting the zeros behind the seal and, when it opens the store,
+    //   writing a seal in its place with the bytes that it has.
     // - That cut does not reach them: who holds the lock cuts before mapping, and who reads without the lock
     //   maps only files that do not end in zeros.
     // - A mapping that reaches further than the file is never looked at there. Removing a file leaves its mappings whole.

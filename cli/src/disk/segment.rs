@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -192,6 +193,19 @@ impl Segment for DiskSegment {
             Err(_) => self.sync_failed.store(true, Ordering::Release),
         }
         synced
+    }
+
+    /// Through the file, not through what the system has cached of it: see [`files::rewrite_at`].
+    fn rewrite(&self, place: Range<u64>) -> io::Result<()> {
+        let (_one_at_a_time, file) = self.change()?;
+        if place.end < place.start || self.len() < place.end {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        if !place.is_empty() {
+            files::rewrite_at(&file, place)?;
+            self.changed();
+        }
+        Ok(())
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {

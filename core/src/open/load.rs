@@ -14,7 +14,7 @@ use crate::open::add_to_catalog;
 use crate::open::report::{PassedOver, RecoveryReport};
 use crate::open::survey::{FoundSeal, Surveyed};
 use crate::read::record_at;
-use crate::segment::Segment;
+use crate::segment::{Segment, SegmentId};
 use crate::write::low32;
 
 /// What loading needs. Segments are loaded in the order of their positions, and so in that of the sequence numbers: what comes
@@ -24,6 +24,8 @@ pub(super) struct Loader<'a, G> {
     pub(super) catalog: &'a Catalog<G>,
     /// Damaged records are passed over instead of failing.
     pub(super) salvage: bool,
+    /// Sealed segments that change once more before they never do.
+    pub(super) freezes_later: &'a [SegmentId],
 }
 
 /// A put or a tombstone that is being loaded.
@@ -48,8 +50,8 @@ impl<G: Segment> Loader<'_, G> {
         entry.set_end(found.end);
         entry.set_synced(found.end);
         entry.set_sequence(found.sequence);
-        // A crash can leave growth behind the seal: a store that writes cuts it first.
-        if entry.segment.len() == found.end {
+        // A crash can leave growth behind the seal: a store that writes cuts it first. And it may have to write the seal again.
+        if entry.segment.len() == found.end && !self.freezes_later.contains(&id) {
             entry.segment.freeze().map_err(|source| Error::io("freezing", id, source))?;
         }
         match self.hints(&entry, &found, sequence_before, report) {

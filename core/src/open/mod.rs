@@ -5,6 +5,7 @@
 //! is made durable, what is ignored is removed. Each of these steps may be interrupted and done again.
 
 mod load;
+mod renew;
 mod report;
 mod survey;
 mod tail;
@@ -109,6 +110,8 @@ struct ReadStore<G> {
     next_position: u64,
     /// What is ignored, and removed by a store that writes.
     ignored: Vec<SegmentId>,
+    /// Merges of which an input is still there.
+    retiring: Vec<SegmentId>,
     report: RecoveryReport,
 }
 
@@ -130,7 +133,15 @@ fn read_store<S: Storage>(storage: &S, options: &Options) -> Result<ReadStore<S:
     let mut report = survey.report;
     let mut sequence = 0;
     let mut rest = VecDeque::from(survey.segments);
-    let loader = load::Loader { keydir: &keydir, catalog: &catalog, salvage };
+    let mut freezes_later = Vec::new();
+    if options.writes() {
+        let last_of_log =
+            rest.iter().rfind(|s| s.seal.is_some() && s.header.kind == HeaderKind::Log);
+        freezes_later.extend(last_of_log.map(|last| last.header.id));
+        freezes_later.extend(&survey.retiring);
+    }
+    let loader =
+        load::Loader { keydir: &keydir, catalog: &catalog, salvage, freezes_later: &freezes_later };
     // The sealed ones, up to the first that is not.
     while rest.front().is_some_and(|first| first.seal.is_some()) {
         let Some(segment) = rest.pop_front() else { break };
@@ -150,6 +161,7 @@ fn read_store<S: Storage>(storage: &S, options: &Options) -> Result<ReadStore<S:
         next_id: survey.highest_id.saturating_add(1),
         next_position: survey.positions.saturating_add(1),
         ignored: survey.ignored,
+        retiring: survey.retiring,
         report,
     })
 }
@@ -232,7 +244,7 @@ impl<G: Segment> ReadStore<G> {
         writer: &mut Writer<G>,
         sealing: &Sealing<G>,
     ) -> Result<()> {
-        self.sync_last_seals()?;
+        self.renew_last_seals()?;
         self.tail.cut()?;
         self.cut_growth()?;
         for id in std::mem::take(&mut self.ignored) {
@@ -264,22 +276,21 @@ impl<G: Segment> ReadStore<G> {
         if !self.is_new {
             writer.jump_to = Some(epoch_before(writer.sequence)?);
         }
-        if self.tail.ends_in_mark {
-            writer.said_synced = self.tail.said_synced;
-        }
         Ok(())
     }
 
-    /// A seal that a killed process wrote may be in the cache only. Each is synced before the next is written, so only the
-    /// last one of the log and the last merge's may not be durable; what is built on them from here on needs them.
-    fn sync_last_seals(&self) -> Result<()> {
+    /// A seal that a process wrote before it was killed, or failed to sync, may be in the cache only. Each of the log is durable before
+    /// the next is written, so only the last may not be, and not even that where a record behind it vouches for it; and that of a merge
+    /// was before its first input went. What is done from here on needs them.
+    fn renew_last_seals(&self) -> Result<()> {
         let entries = self.catalog.in_order();
         let sealed = || entries.iter().filter(|entry| entry.state() == SegmentState::Sealed);
-        let last_of_log = sealed().rfind(|entry| !entry.is_merge());
-        let last_merge = sealed().filter(|entry| entry.is_merge()).max_by_key(|entry| entry.id());
-        for entry in last_of_log.into_iter().chain(last_merge) {
-            let synced = entry.segment.sync();
-            synced.map_err(|source| Error::io("syncing", entry.id(), source))?;
+        let last_of_log = sealed().rfind(|entry| !entry.is_merge() && !self.tail.vouches);
+        let retiring = sealed().filter(|entry| self.retiring.contains(&entry.id()));
+        last_of_log.into_iter().chain(retiring).try_for_each(|entry| renew::seal(entry))?;
+        // Those that waited for this.
+        for entry in sealed().filter(|entry| entry.segment.len() == entry.end()) {
+            entry.segment.freeze().map_err(|source| Error::io("freezing", entry.id(), source))?;
         }
         Ok(())
     }

@@ -36,6 +36,8 @@ pub(crate) struct Survey<G> {
     pub(crate) segments: Vec<Surveyed<G>>,
     /// Those that do not, and may be removed.
     pub(crate) ignored: Vec<SegmentId>,
+    /// Committed merges that stand for a segment that is still there.
+    pub(crate) retiring: Vec<SegmentId>,
     pub(crate) highest_id: u64,
     /// The last position that a segment stands for.
     pub(crate) positions: u64,
@@ -85,6 +87,7 @@ impl<G: Segment> Survey<G> {
             store_id: None,
             segments: Vec::new(),
             ignored: sorted.unwritten,
+            retiring: Vec::new(),
             highest_id,
             positions: 0,
             named: 0,
@@ -150,6 +153,9 @@ impl<G: Segment> Survey<G> {
             .collect();
         let stands_for =
             |y: &Header, x: &Header| y.first <= x.first && x.last <= y.last && x.id < y.id;
+        let retires_any =
+            |merge: &&Header| self.segments.iter().any(|s| stands_for(merge, &s.header));
+        self.retiring = merges.iter().filter(retires_any).map(|merge| merge.id).collect();
         let (counting, ignored) = std::mem::take(&mut self.segments).into_iter().partition(|s| {
             let committed = s.header.kind == HeaderKind::Log || s.seal.is_some();
             committed && !merges.iter().any(|merge| stands_for(merge, &s.header))

@@ -8,9 +8,11 @@ use crate::format::walk::{Depth, Walk, WalkEnd};
 use crate::format::{HEADER_LEN, Head, HeaderKind, Kind, len64};
 use crate::open::add_to_catalog;
 use crate::open::load::{Loader, search_budget};
+use crate::open::renew;
 use crate::open::report::{Cut, PassedOver, RecoveryReport};
 use crate::open::survey::{FoundSeal, Surveyed, last_nonzero};
 use crate::segment::Segment;
+use crate::write::MARK_LEN;
 
 /// The un-sealed log segments, and what opening decided on them.
 pub(super) struct Tail<G> {
@@ -20,8 +22,8 @@ pub(super) struct Tail<G> {
     pub(super) sequence: u64,
     /// Whether the log ends as a close leaves it.
     pub(super) ends_in_mark: bool,
-    /// The furthest `synced` that the last segment with records says.
-    pub(super) said_synced: u64,
+    /// Whether a record says that all before the tail is sealed and durable.
+    pub(super) vouches: bool,
 }
 
 /// What walking one segment showed.
@@ -82,10 +84,12 @@ pub(super) fn read<G: Segment>(
         found.sealed |= segment.seal.is_some() || segment.header.kind == HeaderKind::Merge;
         before = found.sequence;
         let entry = add_to_catalog(loader.catalog, segment, SegmentState::Active)?;
+        entry.set_synced(found.synced.min(found.whole));
         entries.push(entry);
         walked.push(found);
     }
-    let mut tail = Tail { entries, sequence, ends_in_mark: false, said_synced: 0 };
+    let vouches = walked.iter().any(|found| 0 < found.synced);
+    let mut tail = Tail { entries, sequence, ends_in_mark: false, vouches };
     let mut torn = false;
     for (number, entry) in tail.entries.iter().enumerate() {
         let (Some(found), later) = (walked.get(number), walked.get(number + 1..)) else { break };
@@ -121,7 +125,6 @@ pub(super) fn read<G: Segment>(
         entry.set_sequence(found.sequence);
         tail.sequence = tail.sequence.max(found.sequence);
         tail.ends_in_mark = found.ends_in_mark && found.clean;
-        tail.said_synced = found.synced;
     }
     tail.ends_in_mark &= !torn;
     report.clean = tail.ends_in_mark;
@@ -287,15 +290,41 @@ impl<G: Segment> Tail<G> {
     /// Cuts what is torn, and makes what was read durable: it may have been in the cache only. The last segment comes
     /// first, so that an interrupted cut leaves a tear where there was one.
     pub(super) fn cut(&self) -> Result<()> {
-        for entry in self.entries.iter().rev() {
-            let (segment, end) = (&entry.segment, entry.end());
+        let mark = self.closing_mark();
+        for (number, entry) in self.entries.iter().enumerate().rev() {
+            let segment = &entry.segment;
+            if mark == Some(number) {
+                // It vouches for all before it, and is itself the one thing that may not be durable. The next mark takes its place.
+                entry.set_end(entry.end().saturating_sub(MARK_LEN));
+            }
+            let end = entry.end();
             if segment.len() != end {
                 segment.truncate(end).map_err(|source| Error::io("cutting", entry.id(), source))?;
             }
-            segment.sync().map_err(|source| Error::io("syncing", entry.id(), source))?;
+            if mark != Some(number) {
+                if !self.header_is_durable(number) {
+                    renew::header(entry)?;
+                }
+                renew::records(entry)?;
+                segment.sync().map_err(|source| Error::io("syncing", entry.id(), source))?;
+            }
             entry.set_synced(end);
             segment.settle(end);
         }
         Ok(())
+    }
+
+    /// The segment that ends in the mark of a close, after which nothing was written.
+    fn closing_mark(&self) -> Option<usize> {
+        let last = self.entries.iter().rposition(|entry| len64(HEADER_LEN) < entry.end())?;
+        self.ends_in_mark.then_some(last)
+    }
+
+    /// A record is written only where its segment, and the next one, exist durably.
+    fn header_is_durable(&self, number: usize) -> bool {
+        let holds_records = |number: usize| {
+            self.entries.get(number).is_some_and(|entry| len64(HEADER_LEN) < entry.end())
+        };
+        holds_records(number) || number.checked_sub(1).is_some_and(holds_records)
     }
 }

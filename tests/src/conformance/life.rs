@@ -203,6 +203,48 @@ pub fn freeze_gives_back_no_content<S: Storage>(storage: S) {
     assert!(read(&segment, 0, bytes.len()) == bytes, "the bytes when opened again");
 }
 
+/// What is written again is what was there, at the start, inside and up to the end, before and after a sync and in the next life;
+/// and appends go on where they would have.
+pub fn rewriting_changes_nothing<S: Storage>(storage: S) {
+    let bytes = pattern(3 * MIB, 9);
+    let len = bytes.len() as u64;
+    let segment = storage.create(ONE).unwrap();
+    segment.append(&[&bytes]).unwrap();
+    for place in [0..72, 4000..9000, len - 1..len, 5..5, 0..len] {
+        segment.rewrite(place.clone()).unwrap();
+        assert!(contents(&segment) == bytes, "the bytes after {place:?} was written again");
+        segment.sync().unwrap();
+        assert_eq!(segment.len(), len);
+        assert!(contents(&segment) == bytes, "the bytes after {place:?} and a sync");
+    }
+    segment.append(&[b"more"]).unwrap();
+    assert_eq!(read(&segment, bytes.len(), 4), "more");
+    segment.sync().unwrap();
+    drop(segment);
+    let segment = storage.open(ONE).unwrap();
+    segment.truncate(len + 4).unwrap();
+    for place in [len..len + 4, 2 << 20..len + 4, 1..2] {
+        segment.rewrite(place).unwrap();
+    }
+    assert_eq!(segment.len(), len + 4);
+    segment.append(&[b" and more"]).unwrap();
+    segment.sync().unwrap();
+    assert!(read(&segment, 0, bytes.len()) == bytes, "the bytes in the next life");
+    assert_eq!(read(&segment, bytes.len(), 13), "more and more");
+}
+
+/// To write again is no way to grow.
+pub fn rewriting_beyond_the_end_is_refused<S: Storage>(storage: S) {
+    let segment = storage.create(ONE).unwrap();
+    segment.append(&[b"abc"]).unwrap();
+    for place in [3..4, 2..1000, 4..4, 0..u64::MAX, 1 << 40..(1 << 40) + 1] {
+        assert_eq!(refusal(segment.rewrite(place)), ErrorKind::InvalidInput);
+        assert_eq!(segment.len(), 3);
+    }
+    segment.rewrite(3..3).unwrap();
+    assert_eq!(contents(&segment), "abc");
+}
+
 /// A sync is allowed in every state: empty, written, synced, cut, frozen, removed, opened.
 pub fn sync_at_any_time<S: Storage>(storage: S) {
     let segment = storage.create(ONE).unwrap();

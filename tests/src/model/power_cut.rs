@@ -22,6 +22,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bitcask_core::{Bytes, Segment, SegmentId, Storage};
@@ -394,6 +395,17 @@ impl Segment for PowerCutSegment {
             file.sync();
         }
         if verdict == Verdict::Works { Ok(()) } else { Err(verdict.error()) }
+    }
+
+    fn rewrite(&self, place: Range<u64>) -> io::Result<()> {
+        let (mut disk, file) = self.both();
+        if file.live.get(place.start as usize..place.end as usize).is_none() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        match disk.write(Call::Other) {
+            Verdict::Works => Ok(()),
+            verdict => Err(verdict.error()),
+        }
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {

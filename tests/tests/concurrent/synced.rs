@@ -95,6 +95,10 @@ impl Segment for SyncedSegment {
         Ok(())
     }
 
+    fn rewrite(&self, place: std::ops::Range<u64>) -> io::Result<()> {
+        self.segment.rewrite(place)
+    }
+
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.segment.truncate(len)
     }

@@ -1,6 +1,7 @@
 //! A storage that watches the engine and fails on demand.
 
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -79,6 +80,10 @@ impl Segment for GuardSegment {
             true => Err(io::Error::other("the disk is gone")),
             false => Ok(()),
         }
+    }
+
+    fn rewrite(&self, place: Range<u64>) -> io::Result<()> {
+        self.segment.rewrite(place)
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {

@@ -231,6 +231,10 @@ impl Segment for SparseSegment {
         Ok(())
     }
 
+    fn rewrite(&self, _place: std::ops::Range<u64>) -> io::Result<()> {
+        Ok(())
+    }
+
     fn truncate(&self, len: u64) -> io::Result<()> {
         match self {
             SparseSegment::Whole(segment) => segment.truncate(len),

@@ -11,6 +11,8 @@
 
 mod encode;
 mod failures;
+mod forgetful;
+mod forgotten;
 mod golden;
 mod guard;
 mod lengths;
