@@ -18,7 +18,7 @@ use crate::segment::{Segment, SegmentId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SegmentState {
-    /// Takes the next record, or waits to.
+    /// Takes the next record.
     Active,
     /// Rolled, and not sealed yet.
     Pending,
@@ -28,14 +28,17 @@ pub enum SegmentState {
     Quarantined,
     /// Merged into another; kept while a snapshot needs it.
     Retired,
+    /// Empty; takes records after the active one. Only statistics tell it from that.
+    Spare,
 }
 
-const STATES: [SegmentState; 5] = [
+const STATES: [SegmentState; 6] = [
     SegmentState::Active,
     SegmentState::Pending,
     SegmentState::Sealed,
     SegmentState::Quarantined,
     SegmentState::Retired,
+    SegmentState::Spare,
 ];
 
 /// A segment that is open, and what is known of it.
@@ -212,6 +215,7 @@ fn code(state: SegmentState) -> u8 {
         SegmentState::Sealed => 2,
         SegmentState::Quarantined => 3,
         SegmentState::Retired => 4,
+        SegmentState::Spare => 5,
     }
 }
 

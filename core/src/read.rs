@@ -95,7 +95,7 @@ fn peek<G: Segment>(entry: &Entry<G>, offset: u64, left: u64) -> Option<&[u8]> {
     entry.segment.peek(offset, len_in_memory(left)?)
 }
 
-fn read<G: Segment>(entry: &Entry<G>, offset: u64, len: u64) -> Result<Bytes> {
+pub(crate) fn read<G: Segment>(entry: &Entry<G>, offset: u64, len: u64) -> Result<Bytes> {
     let len =
         len_in_memory(len).ok_or(Error::Limit("a value larger than this platform's memory"))?;
     entry.segment.read_at(offset, len).map_err(|source| Error::io("reading", entry.id(), source))

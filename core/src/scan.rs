@@ -205,6 +205,45 @@ impl<S: Storage> Scan<S> {
         let superseded = inner.snapshots.superseded(&self.bounds);
         Ok(merged(found, superseded, self.bounds.reverse))
     }
+
+    /// The next key of the range, which may be none of this snapshot, and where it may stand.
+    fn next_place(&mut self) -> Option<Result<(Vec<u8>, Option<Location>)>> {
+        while self.left > 0 {
+            if let Some(error) = self.keyless.pop_front() {
+                return Some(Err(error));
+            }
+            if let Some(place) = self.chunk.pop_front() {
+                return Some(Ok(place));
+            }
+            if self.exhausted {
+                return None;
+            }
+            if let Err(error) = self.refill() {
+                self.left = 0;
+                return Some(Err(error));
+            }
+        }
+        None
+    }
+
+    fn entry(&self, key: &[u8], at: Option<Location>) -> Result<Option<Entry>> {
+        let there = match at {
+            Some(at) => self.snapshot.at_location(key, at),
+            None => Ok(None),
+        };
+        match there {
+            // Where the place no longer tells, the whole way does.
+            Ok(None) | Err(_) => self.snapshot.get_entry(key),
+            found => found,
+        }
+    }
+
+    fn is_there(&self, key: &[u8], at: Option<Location>) -> Result<bool> {
+        if at.is_some_and(|at| self.snapshot.sees_all_of(at.slot)) {
+            return Ok(true);
+        }
+        self.snapshot.contains(key)
+    }
 }
 
 /// Both lists in one order, each key once.
@@ -229,39 +268,51 @@ impl<S: Storage> Iterator for Scan<S> {
     type Item = Result<Entry>;
 
     fn next(&mut self) -> Option<Result<Entry>> {
-        while self.left > 0 {
-            if let Some(error) = self.keyless.pop_front() {
-                return Some(Err(error));
+        loop {
+            let entry = match self.next_place()? {
+                Ok((key, at)) => self.entry(&key, at).transpose(),
+                Err(error) => Some(Err(error)),
+            };
+            if let Some(entry) = entry {
+                self.left -= usize::from(entry.is_ok());
+                return Some(entry);
             }
-            let Some((key, at)) = self.chunk.pop_front() else {
-                if self.exhausted {
-                    return None;
-                }
-                if let Err(error) = self.refill() {
-                    self.left = 0;
-                    return Some(Err(error));
-                }
-                continue;
+        }
+    }
+}
+
+/// An iterator over the keys of a range, as of one moment, as [`Scan`] is over the entries.
+///
+/// Reads no values, and where nothing expires and nothing was written since, not even records: so damage of what it does not
+/// read is not noticed.
+pub struct Keys<S: Storage> {
+    scan: Scan<S>,
+}
+
+impl<S: Storage> Keys<S> {
+    pub(crate) fn new(scan: Scan<S>) -> Keys<S> {
+        Keys { scan }
+    }
+}
+
+impl<S: Storage> Iterator for Keys<S> {
+    type Item = Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Result<Vec<u8>>> {
+        loop {
+            let (key, at) = match self.scan.next_place()? {
+                Ok(place) => place,
+                Err(error) => return Some(Err(error)),
             };
-            let there = match at {
-                Some(at) => self.snapshot.at_location(&key, at),
-                None => Ok(None),
-            };
-            // Where the place no longer tells, the whole way does.
-            let entry = match there {
-                Ok(None) | Err(_) => self.snapshot.get_entry(&key),
-                found => found,
-            };
-            match entry {
-                Ok(None) => {}
-                Ok(Some(entry)) => {
-                    self.left -= 1;
-                    return Some(Ok(entry));
+            match self.scan.is_there(&key, at) {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.scan.left -= 1;
+                    return Some(Ok(key));
                 }
                 Err(error) => return Some(Err(error)),
             }
         }
-        None
     }
 }
 

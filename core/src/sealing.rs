@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::format::seal::SealBuilder;
 use crate::format::walk::{Depth, Walk};
 use crate::format::{HEADER_LEN, Head, Kind, len64};
+use crate::merge::MergePolicy;
 use crate::segment::{Segment, Storage};
 use crate::store::{Inner, Store};
 
@@ -63,6 +64,21 @@ impl<G: Segment> Sealing<G> {
 }
 
 impl<S: Storage> Store<S> {
+    /// As [`Store::roll`], where a policy finds what the active segment holds worth merging: only sealed segments are
+    /// merged, and all that a small store holds may stand in the active one. For the beginning of a merge on demand.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::roll`].
+    pub fn roll_for(&self, policy: &MergePolicy) -> Result<bool> {
+        let active = self.inner().writer().active.clone();
+        let is_worth = active.is_some_and(|active| {
+            let dead = active.tally().record_bytes.saturating_sub(active.live_bytes());
+            0 < dead && policy.dead_ratio * active.end() as f64 <= dead as f64
+        });
+        if is_worth { self.roll() } else { Ok(false) }
+    }
+
     /// Ends the active segment and seals it, so that a merge can take it; says whether there was a record in it. The next
     /// write goes on in a new segment.
     ///
@@ -178,7 +194,7 @@ pub(crate) fn seal_value<G: Segment>(
     store_id: &[u8; 16],
     offset: u64,
 ) -> Result<Vec<u8>> {
-    let mut builder = SealBuilder::new(entry.tally().form(), store_id);
+    let mut builder = SealBuilder::new(entry.tally().form(), *store_id);
     walk_heads(entry, |at, head, key| builder.add(at, head, key))?;
     Ok(builder.finish(offset))
 }

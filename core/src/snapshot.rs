@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::catalog::SegmentState;
 use crate::error::Result;
+use crate::format::Record;
 use crate::format::walk::Depth;
 use crate::keydir::{Bounds, Location};
-use crate::read::record_at;
-use crate::scan::{Range, Scan};
+use crate::read::{Found, record_at};
+use crate::scan::{Keys, Range, Scan};
 use crate::segment::Storage;
 use crate::store::{Entry, Inner};
 
@@ -139,7 +141,7 @@ impl<S: Storage> Snapshot<S> {
     ///
     /// As [`Snapshot::get`].
     pub fn contains(&self, key: &[u8]) -> Result<bool> {
-        Ok(self.get_entry(key)?.is_some())
+        Ok(self.found(key, Depth::Heads)?.is_some())
     }
 
     /// The value that the key had, with its version and expiry.
@@ -148,31 +150,60 @@ impl<S: Storage> Snapshot<S> {
     ///
     /// As [`Snapshot::get`].
     pub fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
-        let found = self.inner.find_also_closed(key, Depth::Whole)?;
-        if let Some(found) = found
-            && found.head.sequence <= self.sequence
-        {
-            let is_expired = self.inner.is_expired(&found.head);
-            return Ok((!is_expired).then(|| found.into_entry(key)));
-        }
-        match self.inner.snapshots.at(key, self.sequence) {
-            Some(at) => self.at_location(key, at),
-            None => Ok(None),
-        }
+        Ok(self.found(key, Depth::Whole)?.map(|found| found.into_entry(key)))
+    }
+
+    /// The record that was the key's latest, unless it has expired.
+    pub(crate) fn found(&self, key: &[u8], depth: Depth) -> Result<Option<Found>> {
+        let found = self.inner.find_also_closed(key, depth)?;
+        let found = match found.filter(|found| found.head.sequence <= self.sequence) {
+            Some(found) => Some(found),
+            None => match self.inner.snapshots.at(key, self.sequence) {
+                Some(at) => self
+                    .record_at(key, at, depth)?
+                    .map(|Record { head, value, .. }| Found { at, head, value }),
+                None => None,
+            },
+        };
+        Ok(found.filter(|found| !self.inner.is_expired(&found.head)))
     }
 
     /// The entry at a place that a scan found, if the key stood there for this snapshot.
     pub(crate) fn at_location(&self, key: &[u8], at: Location) -> Result<Option<Entry>> {
+        let record = self.record_at(key, at, Depth::Whole)?;
+        Ok(record.and_then(|record| self.inner.visible(record)))
+    }
+
+    fn record_at(&self, key: &[u8], at: Location, depth: Depth) -> Result<Option<Record>> {
         let Some(entry) = self.inner.catalog.get(at.slot) else { return Ok(None) };
-        let record = record_at(&entry, u64::from(at.offset), Depth::Whole)?;
-        let is_it = record.key == key && record.head.sequence <= self.sequence;
-        Ok(if is_it { self.inner.visible(record) } else { None })
+        let record = record_at(&entry, u64::from(at.offset), depth)?;
+        Ok((record.key == key && record.head.sequence <= self.sequence).then_some(record))
+    }
+
+    /// Whether all that the keydir points to in a segment was there for this snapshot, and still is: then nothing of it
+    /// need be read to know that a key is there. Asked after the keydir.
+    pub(crate) fn sees_all_of(&self, slot: u16) -> bool {
+        let Some(entry) = self.inner.catalog.get(slot) else { return false };
+        // What is known of a damaged segment, or of one that is being written by a merge, is not the whole of it.
+        let is_whole = match entry.state() {
+            SegmentState::Quarantined => false,
+            SegmentState::Pending => !entry.is_merge(),
+            _ => true,
+        };
+        let tally = entry.tally();
+        is_whole && tally.expiring == 0 && tally.maximum <= self.sequence
     }
 
     /// The entries within a range, in byte order of the keys.
     #[must_use]
     pub fn scan(&self, range: Range) -> Scan<S> {
         Scan::new(self.clone(), range)
+    }
+
+    /// The keys within a range, in byte order.
+    #[must_use]
+    pub fn keys(&self, range: Range) -> Keys<S> {
+        Keys::new(self.scan(range))
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner<S>> {

@@ -173,8 +173,13 @@ impl<S: Storage> Store<S> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let inner = self.inner();
-        let segments: Vec<SegmentStats> =
+        let mut segments: Vec<SegmentStats> =
             inner.catalog.in_order().iter().map(|entry| segment_stats(entry)).collect();
+        // Records go into the first of those that take some.
+        let is_active = |segment: &&mut SegmentStats| segment.state == SegmentState::Active;
+        for spare in segments.iter_mut().filter(is_active).skip(1) {
+            spare.state = SegmentState::Spare;
+        }
         let sum = |of: fn(&SegmentStats) -> u64| segments.iter().map(of).sum();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &inner.counters;

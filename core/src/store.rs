@@ -17,7 +17,7 @@ use crate::merge::Merger;
 use crate::open::{self, RecoveryReport};
 use crate::options::{Durability, Options, WriteOptions};
 use crate::read::{self, Found};
-use crate::scan::{Range, Scan};
+use crate::scan::{Keys, Range, Scan};
 use crate::sealing::Sealing;
 use crate::segment::Storage;
 use crate::snapshot::{Snapshot, Snapshots};
@@ -347,6 +347,12 @@ impl<S: Storage> Store<S> {
         Scan::new(self.snapshot(), range)
     }
 
+    /// The keys within a range, in byte order, as of now.
+    #[must_use]
+    pub fn keys(&self, range: Range) -> Keys<S> {
+        Keys::new(self.scan(range))
+    }
+
     /// What was written behind a sequence number, in the order of the log: see [`Changes`]. `since` is one that this store
     /// told earlier ([`Changes::until`], [`Store::sequence`], a version), or 0 for everything.
     ///
@@ -390,7 +396,7 @@ impl<S: Storage> Store<S> {
         &self.inner.storage
     }
 
-    pub(crate) fn inner(&self) -> &Inner<S> {
+    pub(crate) fn inner(&self) -> &Arc<Inner<S>> {
         &self.inner
     }
 }

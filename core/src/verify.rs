@@ -1,6 +1,8 @@
 //! Verifying: every byte of every segment, against its checksums and its hints.
 
-use crate::catalog::SegmentState;
+use std::collections::VecDeque;
+
+use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};
 use crate::format::seal::{HintForm, Seal, SealBuilder, Tally};
 use crate::format::walk::{Depth, Exhausted, Walk};
@@ -10,6 +12,7 @@ use crate::merge::Go;
 use crate::open::{Cut, FoundSeal, Survey, Surveyed, check_tail, search_budget};
 use crate::segment::{Segment, SegmentId, Storage};
 use crate::store::{Inner, Store};
+use crate::sync::Arc;
 use crate::write::low32;
 
 /// What was found wrong. Its error says where.
@@ -135,67 +138,97 @@ fn check_sealed<G: Segment>(
         report.note(Error::damaged(header.id, seal.offset, "the seal makes no sense"));
         return Ok(());
     };
-    let check = Check { header: *header, end: seal.end, form, store_id };
-    check.run(segment, report, |_, _| ())
+    let mut check = Check::new(*header, seal.end, form, store_id);
+    check.step(segment, report, u64::MAX, |_, _| ())?;
+    Ok(())
 }
 
-/// What a segment is checked against.
+/// A segment that is being checked, and how far.
 struct Check {
     header: Header,
+    /// Where the next record stands, and where the segment ends.
+    offset: u64,
     end: u64,
+    /// Of the hints there should be.
     form: HintForm,
-    store_id: [u8; 16],
+    remade: SealBuilder,
+    tally: Tally,
+    /// Bytes of checksums that searching behind damage may still cost.
+    budget: u64,
+    /// Nothing was damaged so far.
+    is_whole: bool,
 }
 
 impl Check {
-    /// Reads every record of a segment up to its end, and where it has a seal, makes that again and compares. Goes on behind
-    /// whatever is damaged. Calls `each` with every sound record.
-    fn run<G: Segment>(
-        &self,
+    fn new(header: Header, end: u64, form: HintForm, store_id: [u8; 16]) -> Check {
+        Check {
+            header,
+            offset: len64(HEADER_LEN),
+            end,
+            form,
+            remade: SealBuilder::new(form, store_id),
+            tally: Tally::default(),
+            budget: search_budget(end),
+            is_whole: true,
+        }
+    }
+
+    /// Reads the next records, about so many bytes of them, and where there is a seal, makes it again and compares. Goes on behind
+    /// whatever is damaged. Calls `each` with every sound record. Says whether there is more.
+    fn step<G: Segment>(
+        &mut self,
         segment: &G,
         report: &mut VerifyReport,
+        budget_bytes: u64,
         mut each: impl FnMut(u64, &Record),
-    ) -> Result<()> {
-        let Check { header: Header { id, seed, .. }, end, form, store_id } = self;
-        let failed = |source| Error::io("reading", *id, source);
-        let mut walk = Walk::new(segment, *seed, len64(HEADER_LEN), *end, Depth::Whole);
-        let mut builder = SealBuilder::new(*form, store_id);
-        let mut tally = Tally::default();
-        let mut budget = search_budget(*end);
-        let mut is_whole = true;
-        while walk.offset() < *end {
+    ) -> Result<bool> {
+        let Header { id, seed, .. } = self.header;
+        let failed = |source| Error::io("reading", id, source);
+        let mut walk = Walk::new(segment, seed, self.offset, self.end, Depth::Whole);
+        let stop = self.offset.saturating_add(budget_bytes).min(self.end);
+        while walk.offset() < stop {
             let offset = walk.offset();
             match walk.next().map_err(failed)? {
                 Ok((_, record)) if record.head.kind == Kind::Seal => {
                     report.sealed += 1;
-                    let remade = builder.finish(offset);
-                    if is_whole && (tally.form() != *form || remade != record.value.as_ref()) {
-                        let what = "the hints are not those of the records";
-                        report.note(Error::damaged(*id, offset, what));
-                    }
-                    break;
+                    self.check_hints(offset, &record, report);
+                    walk.seek(self.end);
                 }
                 Ok((_, record)) => {
-                    tally.add(&record.head);
-                    builder.add(offset, &record.head, &record.key);
+                    self.tally.add(&record.head);
+                    self.remade.add(offset, &record.head, &record.key);
                     each(offset, &record);
-                    if let Some(problem) = report.problems.last_mut().filter(|_| !is_whole) {
+                    if let Some(problem) = report.problems.last_mut().filter(|_| !self.is_whole) {
                         problem.sound_behind += 1;
                     }
                 }
                 Err(why) => {
-                    is_whole = false;
-                    report.note(Error::damaged(*id, offset, why.describe()));
+                    self.is_whole = false;
+                    report.note(Error::damaged(id, offset, why.describe()));
                     let from = offset.saturating_add(1);
-                    match walk.find_from(from, &mut budget).map_err(failed)? {
+                    match walk.find_from(from, &mut self.budget).map_err(failed)? {
                         Ok(Some(_)) => {}
-                        Ok(None) | Err(Exhausted) => break,
+                        Ok(None) | Err(Exhausted) => walk.seek(self.end),
                     }
                 }
             }
         }
-        report.records += tally.records;
-        Ok(())
+        self.offset = walk.offset();
+        let more = self.offset < self.end;
+        if !more {
+            report.records += self.tally.records;
+        }
+        Ok(more)
+    }
+
+    fn check_hints(&mut self, offset: u64, seal: &Record, report: &mut VerifyReport) {
+        // There is one seal.
+        let empty = SealBuilder::new(self.form, [0; 16]);
+        let remade = std::mem::replace(&mut self.remade, empty).finish(offset);
+        if self.is_whole && (self.tally.form() != self.form || remade != seal.value.as_ref()) {
+            let what = "the hints are not those of the records";
+            report.note(Error::damaged(self.header.id, offset, what));
+        }
     }
 }
 
@@ -204,6 +237,78 @@ struct Account {
     id: SegmentId,
     said: (u64, u64),
     counted: (u64, u64),
+}
+
+/// A verification under way, of the segments that an open store had when it began: see [`Store::verifying`].
+///
+/// It holds these segments, also when a merge removes them: do not keep it for long.
+pub struct Verification<S: Storage> {
+    entries: VecDeque<Arc<Entry<S::Segment>>>,
+    /// The check of the first of them, and what was counted of its live records.
+    check: Option<(Check, (u64, u64))>,
+    accounts: Vec<Account>,
+    before: (u64, u64),
+    bytes_total: u64,
+    report: VerifyReport,
+    // Last, as in `Inner`: having the storage is having the store's lock.
+    inner: Arc<Inner<S>>,
+}
+
+impl<S: Storage> Verification<S> {
+    /// Reads about so many bytes more, of one segment at most. `None`: all was read.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, after which it is of no use.
+    pub fn step(&mut self, budget_bytes: u64) -> Result<Option<VerifyProgress>> {
+        let Some(entry) = self.entries.front() else { return Ok(None) };
+        let (mut check, mut counted) = self.check.take().unwrap_or_else(|| {
+            let (end, form) = (entry.end(), entry.tally().form());
+            (Check::new(entry.header, end, form, self.inner.store_id), (0, 0))
+        });
+        let (offset, keydir) = (check.offset, &self.inner.keydir);
+        let each = |offset, record: &Record| {
+            let at = Location { slot: entry.slot, offset: low32(offset) };
+            if keydir.points_at(keydir.key(&record.key), at) {
+                counted = (counted.0 + 1, counted.1 + record.head.record_len());
+            }
+        };
+        let more = check.step(&entry.segment, &mut self.report, budget_bytes.max(1), each)?;
+        let segment = entry.id();
+        // The header goes with the first step.
+        let header = if offset == len64(HEADER_LEN) { offset } else { 0 };
+        self.report.bytes += check.offset.saturating_sub(offset) + header;
+        if more {
+            self.check = Some((check, counted));
+        } else {
+            let said = (entry.live_records(), entry.live_bytes());
+            self.accounts.push(Account { id: segment, said, counted });
+            self.report.segments += 1;
+            self.entries.pop_front();
+        }
+        let (bytes_read, bytes_total) = (self.report.bytes, self.bytes_total);
+        Ok(Some(VerifyProgress { segment, bytes_read, bytes_total }))
+    }
+
+    /// What was found. Where it is asked before all was read, it says that it was stopped.
+    #[must_use]
+    pub fn finish(mut self) -> VerifyReport {
+        self.report.stopped = !self.entries.is_empty();
+        // While something is written, the accounts and the count are of different moments.
+        let comparable = !self.report.stopped && self.before == self.inner.moment();
+        if comparable && self.report.is_sound() {
+            for Account { id, said, counted } in std::mem::take(&mut self.accounts) {
+                if said != counted {
+                    let what = format!(
+                        "the accounts say {} live records of {} bytes; there are {} of {}",
+                        said.0, said.1, counted.0, counted.1
+                    );
+                    self.report.note(Error::damaged(id, len64(HEADER_LEN), what));
+                }
+            }
+        }
+        self.report
+    }
 }
 
 impl<S: Storage> Store<S> {
@@ -217,43 +322,37 @@ impl<S: Storage> Store<S> {
         &self,
         on_progress: &mut dyn FnMut(VerifyProgress) -> Go,
     ) -> Result<VerifyReport> {
-        let inner = self.inner();
-        inner.check_open()?;
-        let before = inner.moment();
-        let mut report = VerifyReport::default();
-        let mut entries = inner.catalog.in_order();
-        entries.retain(|entry| entry.state() != SegmentState::Retired);
-        let bytes_total = entries.iter().map(|entry| entry.end()).sum();
-        let mut accounts = Vec::new();
-        for entry in &entries {
-            let (end, form) = (entry.end(), entry.tally().form());
-            let check = Check { header: entry.header, end, form, store_id: inner.store_id };
-            let mut counted = (0, 0);
-            check.run(&entry.segment, &mut report, |offset, record| {
-                let at = Location { slot: entry.slot, offset: low32(offset) };
-                if inner.keydir.points_at(inner.keydir.key(&record.key), at) {
-                    counted = (counted.0 + 1, counted.1 + record.head.record_len());
-                }
-            })?;
-            let said = (entry.live_records(), entry.live_bytes());
-            accounts.push(Account { id: entry.id(), said, counted });
-            if report.read(entry.id(), end, bytes_total, on_progress) == Go::Stop {
+        let mut verification = self.verifying()?;
+        while let Some(progress) = verification.step(u64::MAX)? {
+            if on_progress(progress) == Go::Stop {
+                let mut report = verification.finish();
+                report.stopped = true;
                 return Ok(report);
             }
         }
-        // While something is written, the accounts and the count are of different moments.
-        if report.is_sound() && before == inner.moment() {
-            for Account { id, said, counted } in accounts {
-                if said != counted {
-                    let what = format!(
-                        "the accounts say {} live records of {} bytes; there are {} of {}",
-                        said.0, said.1, counted.0, counted.1
-                    );
-                    report.note(Error::damaged(id, len64(HEADER_LEN), what));
-                }
-            }
-        }
-        Ok(report)
+        Ok(verification.finish())
+    }
+
+    /// As [`Store::verify`], in steps, between which the store can be used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`].
+    pub fn verifying(&self) -> Result<Verification<S>> {
+        let inner = self.inner();
+        inner.check_open()?;
+        let before = inner.moment();
+        let mut entries = inner.catalog.in_order();
+        entries.retain(|entry| entry.state() != SegmentState::Retired);
+        Ok(Verification {
+            bytes_total: entries.iter().map(|entry| entry.end()).sum(),
+            entries: entries.into(),
+            check: None,
+            accounts: Vec::new(),
+            before,
+            report: VerifyReport::default(),
+            inner: Arc::clone(inner),
+        })
     }
 }
 

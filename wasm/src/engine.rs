@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use bitcask_core::{
-    Batch, Durability, Error, Go, MergePolicy, MergeStep, Options, Scan, Storage, Store,
+    Batch, Durability, Error, Keys, MergePolicy, MergeStep, Options, Storage, Store,
 };
-use js_sys::{Function, Object, Uint8Array};
+use js_sys::{Object, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -142,8 +142,8 @@ impl Engine {
     /// `INVALID`: the range makes no sense, or there is no such snapshot. `CLOSED`.
     #[wasm_bindgen(js_name = scanOpen)]
     pub fn scan_open(&self, bounds: &[u8], snapshot: u32) -> Result<u32, JsValue> {
-        let (scan, part) = self.scan(bounds, snapshot)?;
-        Ok(self.held.borrow_mut().add(Thing::Scan(Cursor::new(scan, part))))
+        let cursor = self.scan(bounds, snapshot)?;
+        Ok(self.held.borrow_mut().add(Thing::Scan(cursor)))
     }
 
     /// The next entries: `u32 count · u8 done`, then each: `u16 key_len · u32 value_len · key · value`. After the last one the
@@ -178,10 +178,9 @@ impl Engine {
     ///
     /// As [`Engine::scan_open`], and as [`Engine::get`].
     pub fn count(&self, bounds: &[u8], snapshot: u32) -> Result<f64, JsValue> {
-        let (scan, _) = self.scan(bounds, snapshot)?;
         let mut count: u64 = 0;
-        for entry in scan {
-            entry.map_err(Fault::from)?;
+        for key in self.keys(bounds, snapshot)? {
+            key.map_err(Fault::from)?;
             count += 1;
         }
         Ok(count as f64)
@@ -194,10 +193,10 @@ impl Engine {
     /// As [`Engine::put`], and [`Engine::scan_open`].
     pub fn clear(&self, bounds: &[u8], max_keys: u32, durability: u8) -> Result<u32, JsValue> {
         let options = write_options(durability, 0.0)?;
-        let (scan, _) = self.scan(bounds, 0)?;
+        let keys = self.keys(bounds, 0)?;
         let mut batch = Batch::new();
-        for entry in scan.take(usize::try_from(max_keys).unwrap_or(usize::MAX)) {
-            batch.delete(&entry.map_err(Fault::from)?.key).map_err(Fault::from)?;
+        for key in keys.take(usize::try_from(max_keys).unwrap_or(usize::MAX)) {
+            batch.delete(&key.map_err(Fault::from)?).map_err(Fault::from)?;
         }
         let store = self.store()?;
         store.storage().urgently(|| store.write(&batch, &options)).map_err(Fault::from)?;
@@ -305,30 +304,58 @@ impl Engine {
         Ok(report::merge_step(&step.map_err(Fault::from)?))
     }
 
-    /// Reads every byte of every segment and checks it. `onProgress(bytesRead, bytesTotal)` may return `false` to stop.
+    /// Ends the active segment, if a full merge would free something of it: for the beginning of one.
     ///
     /// # Errors
     ///
-    /// `IO`, and what `onProgress` throws. Damage stands in the report.
-    pub fn verify(&self, on_progress: Option<Function>) -> Result<Object, JsValue> {
-        let mut thrown = None;
+    /// As [`Engine::put`], but for `QUOTA`: a merge may help.
+    #[wasm_bindgen(js_name = rollForMerge)]
+    pub fn roll_for_merge(&self) -> Result<(), JsValue> {
+        let store = self.store()?;
+        match store.storage().urgently(|| store.roll_for(&MergePolicy::full())) {
+            Err(error) if error.is_full() => Ok(()),
+            rolled => Ok(rolled.map(drop).map_err(Fault::from)?),
+        }
+    }
+
+    /// Begins a verification of every byte of every segment.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED`.
+    #[wasm_bindgen(js_name = verifyOpen)]
+    pub fn verify_open(&self) -> Result<u32, JsValue> {
+        let store = self.store()?;
+        let verification = store.verifying().map_err(Fault::from)?;
+        Ok(self.held.borrow_mut().add(Thing::Verification(verification)))
+    }
+
+    /// Reads about so many bytes more: `{bytesRead, bytesTotal}`, or after the last ones the report, with which the
+    /// verification is closed.
+    ///
+    /// # Errors
+    ///
+    /// `IO`. Damage stands in the report. `INVALID`: there is no such verification.
+    #[wasm_bindgen(js_name = verifyNext)]
+    pub fn verify_next(&self, id: u32, budget_bytes: f64) -> Result<Object, JsValue> {
         let store = self.store()?;
         // It is the files that are verified.
         store.storage().forget_bytes();
-        let report = store.verify(&mut |progress| {
-            let Some(on_progress) = &on_progress else { return Go::On };
-            let (read, total) = (progress.bytes_read as f64, progress.bytes_total as f64);
-            match on_progress.call2(&JsValue::UNDEFINED, &read.into(), &total.into()) {
-                Ok(answer) if answer.as_bool() == Some(false) => Go::Stop,
-                Ok(_) => Go::On,
-                Err(error) => {
-                    thrown = Some(error);
-                    Go::Stop
-                }
-            }
-        });
-        let report = report::verify(&report.map_err(Fault::from)?);
-        thrown.map_or(Ok(report), Err)
+        let budget = whole(budget_bytes.floor()).unwrap_or(u64::MAX);
+        let mut held = self.held.borrow_mut();
+        match held.verification(id)?.step(budget).map_err(Fault::from)? {
+            Some(progress) => Ok(report::verify_progress(&progress)),
+            None => match held.remove(id) {
+                Some(Thing::Verification(done)) => Ok(report::verify(&done.finish())),
+                _ => Err(Fault::closed().into()),
+            },
+        }
+    }
+
+    /// Gives a verification up.
+    #[wasm_bindgen(js_name = verifyClose)]
+    pub fn verify_close(&self, id: u32) {
+        self.let_go_of(id);
     }
 
     /// How the store is.
@@ -420,15 +447,26 @@ impl Engine {
         drop(self.held.borrow_mut().remove(id));
     }
 
-    fn scan(&self, bounds: &[u8], snapshot: u32) -> Answer<(Scan<Place>, Part)> {
-        let (range, part) =
-            ranges::decode(bounds).ok_or_else(|| Fault::invalid("the range makes no sense"))?;
+    fn scan(&self, bounds: &[u8], snapshot: u32) -> Answer<Cursor<Place>> {
+        let (range, part) = ranges::decode(bounds).ok_or_else(no_range)?;
+        if part == Part::Keys {
+            return Ok(Cursor::of_keys(self.keys(bounds, snapshot)?));
+        }
         let store = self.store()?;
         let scan = match snapshot {
             0 => store.scan(range),
             id => self.held.borrow().snapshot(id)?.scan(range),
         };
-        Ok((scan, part))
+        Ok(Cursor::new(scan, part))
+    }
+
+    fn keys(&self, bounds: &[u8], snapshot: u32) -> Answer<Keys<Place>> {
+        let range = ranges::decode(bounds).ok_or_else(no_range)?.0;
+        let store = self.store()?;
+        Ok(match snapshot {
+            0 => store.keys(range),
+            id => self.held.borrow().snapshot(id)?.keys(range),
+        })
     }
 
     pub(crate) fn written(
@@ -442,6 +480,10 @@ impl Engine {
         let store = self.store()?;
         Ok(write_where_room_is(&store, || store.put_with(key, value, &options))?)
     }
+}
+
+fn no_range() -> Fault {
+    Fault::invalid("the range makes no sense")
 }
 
 /// Merges segments that hold next to nothing that is kept.

@@ -1,6 +1,6 @@
 //! [`Held`]: what a store's caller holds from one call to the next.
 
-use bitcask_core::{Bytes, Export, Snapshot};
+use bitcask_core::{Export, Snapshot, Value, Verification};
 
 use crate::fault::Fault;
 use crate::place::Place;
@@ -21,11 +21,12 @@ pub(crate) enum Thing {
     Snapshot(Snapshot<Place>),
     Scan(Cursor<Place>),
     /// A value that is read in parts.
-    Value(Bytes),
+    Value(Value<Place>),
     /// A value that is put together from parts.
     Parts(Vec<u8>),
     Export(Export<Place>),
     Import(Import),
+    Verification(Verification<Place>),
 }
 
 impl Held {
@@ -64,8 +65,8 @@ impl Held {
         }
     }
 
-    pub(crate) fn value(&self, id: u32) -> Answer<&Bytes> {
-        match self.get(id) {
+    pub(crate) fn value(&mut self, id: u32) -> Answer<&mut Value<Place>> {
+        match self.get_mut(id) {
             Some(Thing::Value(value)) => Ok(value),
             _ => Err(unknown("value")),
         }
@@ -89,6 +90,13 @@ impl Held {
         match self.get_mut(id) {
             Some(Thing::Import(import)) => Ok(import),
             _ => Err(unknown("import")),
+        }
+    }
+
+    pub(crate) fn verification(&mut self, id: u32) -> Answer<&mut Verification<Place>> {
+        match self.get_mut(id) {
+            Some(Thing::Verification(verification)) => Ok(verification),
+            _ => Err(unknown("verification")),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Ranges and scans as bytes.
 
-use bitcask_core::{Entry, Range, Result, Scan, Storage};
+use bitcask_core::{Bytes, Keys, Range, Result, Scan, Storage};
 
 use crate::bytes::Reader;
 use crate::frame::low32;
@@ -49,15 +49,41 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<(Range, Part)> {
 
 /// A scan under way.
 pub(crate) struct Cursor<S: Storage> {
-    scan: Scan<S>,
-    part: Part,
+    entries: Entries<S>,
     /// What was taken from the scan and not handed out yet.
-    next: Option<Result<Entry>>,
+    next: Option<Result<(Bytes, Bytes)>>,
+}
+
+/// What is scanned: keys and values, one of which may be nothing.
+enum Entries<S: Storage> {
+    Whole(Scan<S>),
+    Keys(Keys<S>),
+    Values(Scan<S>),
+}
+
+impl<S: Storage> Iterator for Entries<S> {
+    type Item = Result<(Bytes, Bytes)>;
+
+    fn next(&mut self) -> Option<Result<(Bytes, Bytes)>> {
+        match self {
+            Entries::Whole(scan) => Some(scan.next()?.map(|entry| (entry.key, entry.value))),
+            Entries::Keys(keys) => Some(keys.next()?.map(|key| (key.into(), Bytes::new()))),
+            Entries::Values(scan) => Some(scan.next()?.map(|entry| (Bytes::new(), entry.value))),
+        }
+    }
 }
 
 impl<S: Storage> Cursor<S> {
     pub(crate) fn new(scan: Scan<S>, part: Part) -> Cursor<S> {
-        Cursor { scan, part, next: None }
+        let entries = match part {
+            Part::Values => Entries::Values(scan),
+            Part::Entries | Part::Keys => Entries::Whole(scan),
+        };
+        Cursor { entries, next: None }
+    }
+
+    pub(crate) fn of_keys(keys: Keys<S>) -> Cursor<S> {
+        Cursor { entries: Entries::Keys(keys), next: None }
     }
 
     /// The next entries: `u32 count · u8 done`, then each: `u16 key_len · u32 value_len · key · value`. At least
@@ -70,8 +96,8 @@ impl<S: Storage> Cursor<S> {
         let mut page = vec![0; 5];
         let mut count: u32 = 0;
         let done = loop {
-            let Some(next) = self.next.take().or_else(|| self.scan.next()) else { break true };
-            let entry = match next {
+            let Some(next) = self.next.take().or_else(|| self.entries.next()) else { break true };
+            let (key, value) = match next {
                 Ok(entry) => entry,
                 Err(error) if count == 0 => return Err(error),
                 Err(error) => {
@@ -79,17 +105,15 @@ impl<S: Storage> Cursor<S> {
                     break false;
                 }
             };
-            let key: &[u8] = if self.part == Part::Values { &[] } else { &entry.key };
-            let value: &[u8] = if self.part == Part::Keys { &[] } else { &entry.value };
             let len = page.len().saturating_add(6 + key.len()).saturating_add(value.len());
             if 0 < count && (entries <= count || bytes < len) {
-                self.next = Some(Ok(entry));
+                self.next = Some(Ok((key, value)));
                 break false;
             }
             page.extend_from_slice(&u16::try_from(key.len()).unwrap_or(u16::MAX).to_le_bytes());
             page.extend_from_slice(&low32(value.len()).to_le_bytes());
-            page.extend_from_slice(key);
-            page.extend_from_slice(value);
+            page.extend_from_slice(&key);
+            page.extend_from_slice(&value);
             count += 1;
         };
         for (place, byte) in

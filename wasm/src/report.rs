@@ -1,7 +1,8 @@
 //! What the engine tells about itself, as plain JavaScript objects.
 
 use bitcask_core::{
-    Index, MergeReport, MergeStep, RecoveryReport, SegmentState, SegmentStats, Stats, VerifyReport,
+    Index, MergeReport, MergeStep, RecoveryReport, SegmentState, SegmentStats, Stats,
+    VerifyProgress, VerifyReport,
 };
 use js_sys::{Array, BigInt, Object};
 
@@ -60,6 +61,7 @@ fn segment(stats: &SegmentStats) -> Object {
     set(&object, "id", stats.id.0 as f64);
     let state = match stats.state {
         SegmentState::Active => "active",
+        SegmentState::Spare => "spare",
         SegmentState::Pending if stats.is_merge => "merging",
         SegmentState::Pending => "rolled",
         SegmentState::Sealed => "sealed",
@@ -100,10 +102,15 @@ fn merge(report: &MergeReport) -> Object {
     object
 }
 
+pub(crate) fn verify_progress(progress: &VerifyProgress) -> Object {
+    let object = Object::new();
+    numbers!(object, progress: "bytesRead" bytes_read "bytesTotal" bytes_total);
+    object
+}
+
 pub(crate) fn verify(report: &VerifyReport) -> Object {
     let object = Object::new();
     numbers!(object, report: "segments" segments "sealed" sealed "records" records "bytes" bytes);
-    set(&object, "stopped", report.stopped);
     let problems = report.problems.iter().map(|problem| {
         let fault = Fault::from(&problem.error);
         let object = Object::new();

@@ -6,7 +6,6 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::engine::{Answer, Engine};
-use crate::error::whole;
 use crate::fault::{Fault, set};
 use crate::held::Thing;
 use crate::place::Place;
@@ -32,37 +31,29 @@ impl Engine {
         let store = self.store()?;
         let mut held = self.held.borrow_mut();
         let value = match snapshot {
-            0 => store.get(key),
-            id => held.snapshot(id)?.get(key),
+            0 => store.value(key),
+            id => held.snapshot(id)?.value(key),
         };
         let Some(value) = value.map_err(Fault::from)? else { return Ok(0) };
         Ok(held.add(Thing::Value(value)))
     }
 
-    /// The length of a value that is open, in bytes.
+    /// The next part of a value, of at most so many bytes; nothing at its end, where it is closed by itself.
     ///
     /// # Errors
     ///
-    /// `INVALID`: there is no such value.
-    #[wasm_bindgen(js_name = valueLen)]
-    pub fn value_len(&self, id: u32) -> Result<f64, JsValue> {
-        Ok(self.held.borrow().value(id)?.len() as f64)
-    }
-
-    /// A part of a value: fewer bytes than asked for where it ends.
-    ///
-    /// # Errors
-    ///
+    /// `DAMAGED`: instead of the last part, where the value is not what was written, and no part of it was to be believed.
     /// `INVALID`: there is no such value. `IO`.
-    #[wasm_bindgen(js_name = valueRead)]
-    pub fn value_read(&self, id: u32, offset: f64, len: u32) -> Result<Uint8Array, JsValue> {
+    #[wasm_bindgen(js_name = valueNext)]
+    pub fn value_next(&self, id: u32, bytes_max: u32) -> Result<Option<Uint8Array>, JsValue> {
         self.store()?;
-        let held = self.held.borrow();
-        let value = held.value(id)?;
-        let start = usize::try_from(whole(offset).unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-        let rest = value.get(start..).unwrap_or_default();
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        Ok(Uint8Array::from(rest.get(..len).unwrap_or(rest)))
+        let mut held = self.held.borrow_mut();
+        let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+        let part = held.value(id)?.next_part(bytes_max).map_err(Fault::from)?;
+        if part.is_none() {
+            held.remove(id);
+        }
+        Ok(part.map(|part| Uint8Array::from(&*part)))
     }
 
     /// Closes a value.

@@ -55,7 +55,7 @@ export function recoveryOf(report: RecoveryReport): string[] {
 }
 
 /** What the states of segments mean. */
-const STATES: { readonly [state in SegmentStats['state'] | 'spare']: string } = {
+const STATES: { readonly [state in SegmentStats['state']]: string } = {
     active: 'takes the writes',
     spare: 'empty, takes the writes next',
     rolled: 'full, its seal comes next',
@@ -67,8 +67,7 @@ const STATES: { readonly [state in SegmentStats['state'] | 'spare']: string } = 
 
 /** The state of a segment, as the command `bitcask stats` has it, and what it means. */
 export function stateOf(segment: SegmentStats): { state: string; means: string } {
-    const state = segment.state === 'active' && segment.records === 0 ? 'spare' : segment.state;
-    return { state, means: STATES[state] };
+    return { state: segment.state, means: STATES[segment.state] };
 }
 
 /** An error as people read it. */

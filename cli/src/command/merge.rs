@@ -10,7 +10,7 @@ use super::arguments::{Durability, Index, Writing};
 use super::failure::{Exit, Failure};
 use super::output::{Output, counted};
 use super::progress::Progress;
-use super::store::{self, Create, Db, Error, Go, MergePolicy, SegmentState, Stats};
+use super::store::{self, Create, Db, Error, Go, MergePolicy, Stats};
 
 /// Give back the space of records that were replaced or deleted
 ///
@@ -97,9 +97,7 @@ pub(crate) fn run(args: &Merge) -> Result<Exit, Failure> {
 
 fn merge(db: &Db, policy: &MergePolicy) -> Result<(Report, Option<Error>), Failure> {
     let before = db.stats();
-    if is_worth_rolling(&before, policy) {
-        db.roll()?;
-    }
+    db.roll_for(policy)?;
     let progress = Progress::bytes("merging", Some(0));
     let merged = db.merge(policy, &mut |step| {
         progress.set_of(step.bytes_read, step.bytes_total);
@@ -112,15 +110,6 @@ fn merge(db: &Db, policy: &MergePolicy) -> Result<(Report, Option<Error>), Failu
         Err(error) => return Err(error.into()),
     };
     Ok((Report::new(&before, &db.stats(), damage.as_ref()), damage))
-}
-
-/// Only sealed segments are merged, and all that a small store holds stands in the active one.
-fn is_worth_rolling(stats: &Stats, policy: &MergePolicy) -> bool {
-    stats.segments.iter().any(|segment| {
-        segment.state == SegmentState::Active
-            && segment.dead_bytes > 0
-            && policy.dead_ratio * segment.total_bytes as f64 <= segment.dead_bytes as f64
-    })
 }
 
 impl Report {

@@ -271,8 +271,8 @@ fn segments(stats: &StoreStats) -> Vec<Segment> {
 
 fn state(segment: &SegmentStats) -> &'static str {
     match segment.state {
-        SegmentState::Active if segment.records == 0 => "spare",
         SegmentState::Active => "active",
+        SegmentState::Spare => "spare",
         SegmentState::Pending => "pending",
         SegmentState::Sealed => "sealed",
         SegmentState::Quarantined => "quarantined",

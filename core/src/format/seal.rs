@@ -85,17 +85,17 @@ impl Tally {
 }
 
 /// Makes the value of a seal from the records of a segment, in their order.
-pub(crate) struct SealBuilder<'a> {
+pub(crate) struct SealBuilder {
     form: HintForm,
-    store_id: &'a [u8; 16],
+    store_id: [u8; 16],
     tally: Tally,
     /// End of the last put or tombstone.
     end: u64,
     hints: Vec<u8>,
 }
 
-impl<'a> SealBuilder<'a> {
-    pub(crate) fn new(form: HintForm, store_id: &'a [u8; 16]) -> SealBuilder<'a> {
+impl SealBuilder {
+    pub(crate) fn new(form: HintForm, store_id: [u8; 16]) -> SealBuilder {
         let end = len64(HEADER_LEN);
         SealBuilder { form, store_id, tally: Tally::default(), end, hints: vec![0; FIXED_LEN] }
     }
@@ -124,7 +124,7 @@ impl<'a> SealBuilder<'a> {
                 self.hints.extend_from_slice(key);
             }
             HintForm::Hashes => {
-                self.hints.extend_from_slice(&key_hash(self.store_id, key).to_le_bytes());
+                self.hints.extend_from_slice(&key_hash(&self.store_id, key).to_le_bytes());
             }
         }
         self.tally.add(head);
@@ -328,7 +328,7 @@ mod tests {
     }
 
     fn build(form: HintForm, store_id: &[u8; 16]) -> Vec<u8> {
-        let mut builder = SealBuilder::new(form, store_id);
+        let mut builder = SealBuilder::new(form, *store_id);
         builder.add(72, &head(Kind::Put, 500, 1, 300), b"a");
         builder.add(397, &head(Kind::Mark, 500, 0, 0), b"");
         builder.add(429, &head(Kind::Tombstone, 501, 2, 0), b"bb");

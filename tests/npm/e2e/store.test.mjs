@@ -198,15 +198,20 @@ for (const kind of BROWSERS) {
 
     check('verifying tells how far it is, before it is done', () =>
         inTab(async (page) => {
-            const { told, report } = await page.run(async () => {
+            const { told, then, report } = await page.run(async () => {
                 const store = await bitcask.open('verified', { segmentBytes: 100_000 });
                 await store.setMany(Array.from({ length: 3_000 }, (_, n) => [n, 'x'.repeat(100)]));
                 const told = [];
-                const report = await store.verify({ onProgress: (done, total) => told.push([done, total]) });
+                const verifying = store.verify({ onProgress: (done, total) => told.push([done, total]) });
+                // What is called meanwhile does not wait until all is read.
+                await store.set('meanwhile', 1);
+                const then = told.length;
+                const report = await verifying;
                 await store.close();
-                return { told, report };
+                return { told, then, report };
             });
             assert.deepEqual(report.problems, []);
+            assert.ok(then < told.length, `answered after ${then} of ${told.length} steps`);
             assert.ok(told.length > 1 && told.every(([done, total]) => 0 < done && done <= total), String(told));
         }),
     );

@@ -23,6 +23,20 @@ describe('streams', () => {
             await aborted.abort();
             assert.equal(await store.has('gone'), false);
             await (await store.readStream('big')).cancel();
+            // It is the value as it was, whatever is written and merged before it is read.
+            const reader = (await store.readStream('big')).getReader();
+            const first = (await reader.read()).value;
+            await store.set('big', new Uint8Array(1));
+            await store.merge();
+            const rest = [first];
+            for (let part; !(part = await reader.read()).done; ) rest.push(part.value);
+            assert.ok(all.equals(Buffer.concat(rest)));
+            if (values === 'clone') {
+                await store.set('text', 'as it is');
+                assert.equal(String(Buffer.concat(await collect(await store.readStream('text')))), 'as it is');
+                await store.set('number', 7);
+                await assert.rejects(store.readStream('number'), code('INVALID_VALUE'));
+            }
             assert.deepEqual(
                 await collect(await (await store.set('empty', new Uint8Array()), store.readStream('empty'))),
                 [],
@@ -207,6 +221,36 @@ describe('the life of a store', () => {
         await assert.rejects(store.set('a', 1, { signal }), /enough/);
         await assert.rejects(collect(store.keys({ signal })), /enough/);
         assert.equal(await store.has('a'), false);
+        await store.close();
+    });
+
+    test('merging takes what was written last', async () => {
+        const store = await fresh({ autoMerge: false });
+        for (let round = 0; round < 100; round++) await store.set('a', 'x'.repeat(1_000));
+        const states = async () => (await store.stats()).segments.map(({ state }) => state);
+        assert.deepEqual(await states(), ['active', 'spare']);
+        await store.merge({ full: false });
+        assert.deepEqual(await states(), ['active', 'spare']);
+        await store.merge();
+        assert.deepEqual(await states(), ['sealed', 'active', 'spare']);
+        assert.ok((await store.stats()).totalBytes < 2_000);
+        assert.equal(await store.get('a'), 'x'.repeat(1_000));
+        await store.close();
+    });
+
+    test('a verification can be given up, and others are answered meanwhile', async () => {
+        const store = await fresh();
+        await store.setMany(Array.from({ length: 40 }, (_, n) => [n, 'x'.repeat(200_000)]));
+        const order = [];
+        const verifying = store.verify({ onProgress: (done) => order.push(done) });
+        await store.set('meanwhile', 1);
+        order.push('set');
+        const { problems, records } = await verifying;
+        assert.deepEqual([problems, records], [[], 40]);
+        assert.ok(order.indexOf('set') < order.length - 1, String(order));
+        const enough = new AbortController();
+        const { signal } = enough;
+        await assert.rejects(store.verify({ signal, onProgress: () => enough.abort() }), { name: 'AbortError' });
         await store.close();
     });
 

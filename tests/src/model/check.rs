@@ -29,10 +29,11 @@ impl<S: Machine> Life<S> {
         }
         self.check_scan(&Span::default())?;
         let verified = self.store()?.verify(&mut |_| Go::On);
-        if let Some(report) = self.excused(verified)?
-            && let Some(problem) = report.problems.first()
-        {
-            return Err(format!("verify: {}", problem.error));
+        if let Some(report) = self.excused(verified)? {
+            if let Some(problem) = report.problems.first() {
+                return Err(format!("verify: {}", problem.error));
+            }
+            self.check_verification(&report)?;
         }
         self.check_stats()
     }
@@ -51,18 +52,20 @@ impl<S: Machine> Life<S> {
                 return Err(format!("key {key}: {entry:?} where {expected:?} should be"));
             }
         }
-        match self.excused(there)? {
-            Some(there) if there != expected.is_some() => {
-                Err(format!("contains({key}) said {there}"))
-            }
-            _ => Ok(()),
+        if let Some(there) = self.excused(there)?
+            && there != expected.is_some()
+        {
+            return Err(format!("contains({key}) said {there}"));
         }
+        let value = self.store()?.value(bytes);
+        self.compare_value(value, expected.as_ref())
     }
 
     pub(super) fn check_scan(&mut self, span: &Span) -> Checked {
         let scan = self.store()?.scan(span.range());
         let expected = self.now.scan(span);
-        self.compare_scan(scan, expected, usize::MAX)
+        self.compare_scan(scan, expected, usize::MAX)?;
+        self.check_keys(span)
     }
 
     pub(super) fn advance_scan(&mut self, which: u8, count: u8) -> Checked {
@@ -116,16 +119,18 @@ impl<S: Machine> Life<S> {
     pub(super) fn check_snapshot(&mut self, which: u8, span: &Span) -> Checked {
         let now_ms = self.now_ms;
         let Some((snapshot, state)) = any(&mut self.snapshots, which) else { return Ok(()) };
-        let (scan, expected) = (snapshot.scan(span.range()), state.scan(span));
-        let state = state.clone();
-        let answers: Vec<_> = (0..KEYS.len())
-            .map(|key| (key as u8, snapshot.get_entry(KEYS[key]), snapshot.contains(KEYS[key])))
+        let (scan, keys) = (snapshot.scan(span.range()), snapshot.keys(span.range()));
+        let (expected, state) = (state.scan(span), state.clone());
+        let answers: Vec<_> = KEYS
+            .iter()
+            .map(|key| (snapshot.get_entry(key), snapshot.contains(key), snapshot.value(key)))
             .collect();
-        for (key, entry, there) in answers {
-            let item = state.get(key, now_ms);
+        for (key, (entry, there, value)) in answers.into_iter().enumerate() {
+            let item = state.get(key as u8, now_ms);
+            self.compare_value(value, item.as_ref())?;
             if let Some(entry) = self.excused(entry)? {
                 let right = match (&entry, &item) {
-                    (Some(entry), Some(item)) => item.is(key, entry),
+                    (Some(entry), Some(item)) => item.is(key as u8, entry),
                     (None, None) => true,
                     _ => false,
                 };
@@ -139,6 +144,7 @@ impl<S: Machine> Life<S> {
                 return Err(format!("snapshot, contains({key}) said {there}"));
             }
         }
+        self.compare_keys(keys, expected.clone())?;
         self.compare_scan(scan, expected, usize::MAX)
     }
 

@@ -15,6 +15,7 @@ mod check;
 mod follow;
 mod life;
 mod machine;
+mod piecemeal;
 mod power_cut;
 mod random;
 mod reopen;

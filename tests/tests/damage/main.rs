@@ -23,3 +23,4 @@ mod stores;
 mod streams;
 mod sweep;
 mod table;
+mod values;

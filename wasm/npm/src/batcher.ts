@@ -107,10 +107,6 @@ export function inOrder(connection: Connection, batcher: Batcher): Connection {
             batcher.send();
             return connection.call(method, ...args);
         },
-        verify: (onProgress) => {
-            batcher.send();
-            return connection.verify(onProgress);
-        },
         onWrites: (listener) => connection.onWrites(listener),
         close: () => {
             batcher.send();

@@ -2,7 +2,7 @@
  * What stands between a store's methods and the engine: in a browser a worker, in Node nothing.
  */
 
-import type { Backend, RecoveryReport } from './types.js';
+import type { Backend, RecoveryReport, VerifyReport } from './types.js';
 
 /** What an opening tells. */
 export interface Opened {
@@ -21,8 +21,6 @@ export interface Connection {
     run(frame: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
     /** Calls what has no place in a frame. */
     call<M extends keyof Calls>(method: M, ...args: Parameters<Calls[M]>): Promise<ReturnType<Calls[M]>>;
-    /** Reads everything, and tells how many bytes of how many it has read. */
-    verify(onProgress?: (done: number, total: number) => void): Promise<unknown>;
     /** Is told the last version after writes, while it is set. */
     onWrites(listener: ((version: bigint) => void) | undefined): void;
     /** Gives the store back. */
@@ -48,8 +46,10 @@ export interface Calls {
     changes(since: bigint, keysOnly: boolean): Uint8Array;
     /** Whether writes are to be told of. */
     tell(whether: boolean): void;
-    valueOpen(key: Uint8Array, snapshot: number): { id: number; len: number };
-    valueRead(id: number, offset: number, len: number): Uint8Array;
+    /** Opens a value for reading in parts; 0 where there is no such key. */
+    valueOpen(key: Uint8Array, snapshot: number): number;
+    /** The next part, of at most so many bytes; after the last one nothing, and the value is closed. */
+    valueNext(id: number, max: number): Uint8Array | undefined;
     valueClose(id: number): void;
     valueBegin(): number;
     valuePush(id: number, bytes: Uint8Array): void;
@@ -62,9 +62,19 @@ export interface Calls {
     importPush(id: number, bytes: Uint8Array): void;
     importFinish(id: number): unknown;
     importClose(id: number): void;
-    /** Makes one step, and says how far the work is. */
-    mergeStep(full: boolean): MergeStep;
+    /** Makes one step, and says how far the work is. `first`: the first step of a merge that somebody asked for. */
+    mergeStep(full: boolean, first: boolean): MergeStep;
+    verify(): number;
+    /** Makes one step. After the last one comes the report, and the verification is closed. */
+    verifyNext(id: number): VerifyStep | VerifyReport;
+    verifyClose(id: number): void;
     stats(): unknown;
+}
+
+/** How far a verification is. */
+export interface VerifyStep {
+    bytesRead: number;
+    bytesTotal: number;
 }
 
 /** How a step of a merge ended. */

@@ -4,9 +4,9 @@
  */
 
 import type { Engine } from '#wasm';
-import type { Calls, Connection, MergeStep, Opened } from './connection.js';
+import type { Calls, Connection, MergeStep, Opened, VerifyStep } from './connection.js';
 import { BitcaskError } from './errors.js';
-import type { OpenOptions } from './types.js';
+import type { OpenOptions, VerifyReport } from './types.js';
 
 /** The part of the options that the engine's side needs. */
 export type HostOptions = Pick<
@@ -40,6 +40,8 @@ export interface Place {
 
 /** Bytes that one step of a merge reads: some milliseconds of work. */
 const MERGE_STEP_BYTES = 1024 * 1024;
+/** Bytes that one step of a verification reads. */
+export const VERIFY_STEP_BYTES = 1024 * 1024;
 /** Keys that one step of a clear deletes. */
 export const CLEAR_STEP_KEYS = 1_000;
 /** Bytes of keys and values that one part of a walk has at most, but for its first entry. */
@@ -150,12 +152,6 @@ export class Host implements Connection {
             await this.#afterWrites();
             await this.#engine.prepare();
         });
-    }
-
-    verify(onProgress?: (done: number, total: number) => void): Promise<unknown> {
-        // What it returns would stop the engine.
-        const told = onProgress && ((done: number, total: number): void => onProgress(done, total));
-        return this.#inTurn(async () => this.#engine.verify(told));
     }
 
     onWrites(listener: ((version: bigint) => void) | undefined): void {
@@ -353,11 +349,8 @@ export class Host implements Connection {
         version: () => this.#engine.sequence(),
         changes: (since, keysOnly) => this.#engine.changes(since, keysOnly, CHANGES, PART_BYTES),
         tell: () => undefined,
-        valueOpen: (key, snapshot) => {
-            const id = this.#engine.valueOpen(key, snapshot);
-            return { id, len: id === 0 ? 0 : this.#engine.valueLen(id) };
-        },
-        valueRead: (id, offset, len) => this.#engine.valueRead(id, offset, len),
+        valueOpen: (key, snapshot) => this.#engine.valueOpen(key, snapshot),
+        valueNext: (id, max) => this.#engine.valueNext(id, max),
         valueClose: (id) => this.#engine.valueClose(id),
         valueBegin: () => this.#engine.valueBegin(),
         valuePush: (id, bytes) => this.#engine.valuePush(id, bytes),
@@ -370,10 +363,15 @@ export class Host implements Connection {
         importPush: (id, bytes) => this.#engine.importPush(id, bytes),
         importFinish: (id) => this.#engine.importFinish(id),
         importClose: (id) => this.#engine.importClose(id),
-        mergeStep: (full) => {
+        mergeStep: (full, first) => {
+            // A small store stands in its active segment as a whole, and only sealed ones are merged.
+            if (full && first) this.#engine.rollForMerge();
             this.#engine.sealPending();
             return this.#engine.mergeStep(full, MERGE_STEP_BYTES) as MergeStep;
         },
+        verify: () => this.#engine.verifyOpen(),
+        verifyNext: (id) => this.#engine.verifyNext(id, VERIFY_STEP_BYTES) as VerifyStep | VerifyReport,
+        verifyClose: (id) => this.#engine.verifyClose(id),
         stats: () => this.#engine.stats(),
     };
 }

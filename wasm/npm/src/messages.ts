@@ -13,7 +13,6 @@ export type ToWorker =
     | { type: 'open'; name: string; options: HostOptions; wasm?: string | BufferSource | WebAssembly.Module }
     | { type: 'run'; client: number; id: number; frame: Uint8Array }
     | { type: 'call'; client: number; id: number; method: keyof Calls; args: unknown[] }
-    | { type: 'verify'; client: number; id: number }
     | { type: 'close'; client: number; id: number };
 
 /** What a worker says. */
@@ -25,8 +24,6 @@ export type ToPage =
     | { type: 'refused'; error: unknown; loading: boolean }
     | { type: 'result'; client: number; id: number; value: unknown }
     | { type: 'error'; client: number; id: number; error: unknown }
-    /** How far a request is that takes long, in bytes. */
-    | { type: 'progress'; client: number; id: number; done: number; total: number }
     | { type: 'writes'; version: bigint }
     /** The store is closed; with an error: it was lost. */
     | { type: 'ended'; error: unknown };

@@ -14,7 +14,6 @@ interface Pending {
     request: Request;
     resolve(value: unknown): void;
     reject(error: unknown): void;
-    onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /** A connection to a store in a worker. */
@@ -54,10 +53,6 @@ export class Remote implements Connection {
         return this.#request(request) as Promise<ReturnType<Calls[M]>>;
     }
 
-    verify(onProgress?: (done: number, total: number) => void): Promise<unknown> {
-        return this.#request({ type: 'verify', client: 0, id: ++this.#lastId }, onProgress);
-    }
-
     onWrites(listener: ((version: bigint) => void) | undefined): void {
         this.#listener = listener;
         this.call('tell', listener !== undefined).catch(() => undefined);
@@ -75,10 +70,10 @@ export class Remote implements Connection {
         }
     }
 
-    #request(request: Request, onProgress?: Pending['onProgress']): Promise<unknown> {
+    #request(request: Request): Promise<unknown> {
         return new Promise((resolve, reject) => {
             if (this.#closed) return reject(this.#closed);
-            this.#pending.set(request.id, { request, resolve, reject, onProgress });
+            this.#pending.set(request.id, { request, resolve, reject });
             if (this.#running) this.#running.worker.postMessage(request);
             // A page that is hidden asks when it is shown.
             else if (!this.#starting && !this.#hidden) this.#restart();
@@ -105,9 +100,6 @@ export class Remote implements Connection {
             // A trap: what was under way is not known, and the next call finds a fresh engine.
             this.#stop();
             return this.#giveUp(() => true, error.message);
-        }
-        if (message.type === 'progress') {
-            return this.#pending.get(message.id)?.onProgress?.(message.done, message.total);
         }
         if (message.type !== 'result' && message.type !== 'error') return;
         const pending = this.#pending.get(message.id);

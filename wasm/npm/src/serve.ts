@@ -62,10 +62,6 @@ async function perform(
             return host.run(message.frame as Uint8Array<ArrayBuffer>);
         case 'close':
             return host.close();
-        case 'verify': {
-            const { client, id } = message;
-            return host.verify((done, total) => say({ type: 'progress', client, id, done, total }));
-        }
         case 'call':
             if (message.method === 'tell') {
                 host.onWrites(message.args[0] ? (version) => say({ type: 'writes', version }) : undefined);

@@ -236,9 +236,10 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements Store<V,
 
     async merge({ full = true, onProgress, signal }: MergeOptions = {}): Promise<MergeReport> {
         const total = new MergeTotal();
-        for (;;) {
+        for (let first = true; ; first = false) {
             signal?.throwIfAborted();
-            const { state, report, bytesRead = 0, bytesTotal = 0 } = await this.base.connection.call('mergeStep', full);
+            const step = await this.base.connection.call('mergeStep', full, first);
+            const { state, report, bytesRead = 0, bytesTotal = 0 } = step;
             if (state === 'idle') return total;
             if (state === 'working') onProgress?.(bytesRead, bytesTotal);
             if (state === 'merged') total.add(report as MergeReport);
@@ -246,7 +247,19 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements Store<V,
     }
 
     async verify({ onProgress, signal }: ProgressOptions = {}): Promise<VerifyReport> {
-        return (await abortable(signal, () => this.base.connection.verify(onProgress))) as VerifyReport;
+        const { connection } = this.base;
+        const id = await connection.call('verify');
+        try {
+            for (;;) {
+                signal?.throwIfAborted();
+                const step = await connection.call('verifyNext', id);
+                if ('problems' in step) return step;
+                onProgress?.(step.bytesRead, step.bytesTotal);
+            }
+        } catch (error) {
+            connection.call('verifyClose', id).catch(() => undefined);
+            throw error;
+        }
     }
 
     async stats(): Promise<Stats> {

@@ -17,16 +17,16 @@ export async function readStream(
     snapshot: number,
     prefix: Uint8Array,
 ): Promise<ReadableStream<Uint8Array> | undefined> {
-    const { id, len } = await connection.call('valueOpen', key, snapshot);
+    const id = await connection.call('valueOpen', key, snapshot);
     if (!id) return undefined;
     const close = (): void => void connection.call('valueClose', id).catch(() => undefined);
-    let at = 0;
+    let first: Uint8Array | undefined;
     // A value of text is its own bytes; one that is neither text nor bytes is no stream.
-    if (prefix.length > 0 && len > 0) {
-        const first = await connection.call('valueRead', id, 0, Math.min(len, prefix.length));
-        if (compareBytes(first, prefix) === 0) {
-            at = prefix.length;
-        } else if ((first[0] as number) >= 0xf8) {
+    if (prefix.length > 0) {
+        first = await connection.call('valueNext', id, prefix.length);
+        if (first && compareBytes(first, prefix) === 0) {
+            first = undefined;
+        } else if (first && (first[0] as number) >= 0xf8) {
             close();
             throw new BitcaskError('INVALID_VALUE', 'the value is no bytes: read it by get()');
         }
@@ -34,15 +34,10 @@ export async function readStream(
     return new ReadableStream<Uint8Array>(
         {
             async pull(controller) {
-                if (at < len) {
-                    const part = await connection.call('valueRead', id, at, Math.min(PART_BYTES, len - at));
-                    at += part.length;
-                    controller.enqueue(part);
-                }
-                if (at >= len) {
-                    controller.close();
-                    close();
-                }
+                const part = first ?? (await connection.call('valueNext', id, PART_BYTES));
+                first = undefined;
+                if (part) controller.enqueue(part);
+                else controller.close();
             },
             cancel: close,
         },

@@ -6,7 +6,8 @@ import type { Engine } from '#wasm';
 import { keyCodec } from './codec/ranges.js';
 import { valueCodec } from './codec/values.js';
 import { BitcaskError } from './errors.js';
-import { CLEAR_STEP_KEYS, type Host, PART_BYTES } from './host.js';
+import type { VerifyStep } from './connection.js';
+import { CLEAR_STEP_KEYS, type Host, PART_BYTES, VERIFY_STEP_BYTES } from './host.js';
 import { Collected, type Encoding, grouped, MergeTotal, putOf, resultOf } from './operations.js';
 import {
     type Answer,
@@ -241,15 +242,19 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements SyncStor
 
     async merge(): Promise<MergeReport> {
         const total = new MergeTotal();
-        for (;;) {
-            const { state, report } = await this.base.host.call('mergeStep', true);
+        for (let first = true; ; first = false) {
+            const { state, report } = await this.base.host.call('mergeStep', true, first);
             if (state === 'idle') return total;
             if (state === 'merged') total.add(report as MergeReport);
         }
     }
 
     verify(): VerifyReport {
-        return this.call((engine) => engine.verify()) as VerifyReport;
+        const id = this.call((engine) => engine.verifyOpen());
+        for (;;) {
+            const step = this.call((engine) => engine.verifyNext(id, VERIFY_STEP_BYTES)) as VerifyStep | VerifyReport;
+            if ('problems' in step) return step;
+        }
     }
 
     stats(): Stats {

@@ -205,7 +205,11 @@ export interface Reader<V, K = Key> {
     values(options?: ScanOptions<K>): AsyncIterableIterator<V>;
     /** How many keys are in a range. */
     count(range?: Range<K>): Promise<number>;
-    /** The bytes of a value, in parts. For values that were written as `bytes` or by {@link Store.writeStream}. */
+    /**
+     * The bytes of a value, read from the log a part at a time. For values that were written as `bytes` or by
+     * {@link Store.writeStream}. It is the value as it was when it was asked for. It is checked as a whole before its last part
+     * comes: where it is damaged the stream ends in an error, and the parts before were not to be believed either.
+     */
     readStream(key: K, options?: ReadOptions): Promise<ReadableStream<Uint8Array> | undefined>;
 }
 
@@ -272,9 +276,9 @@ export interface Store<V = unknown, K extends Key = Key> extends Reader<V, K> {
 
     /** Everything that was written before is durable when it is done. */
     flush(): Promise<void>;
-    /** Reclaims space now, as far as it goes. */
+    /** Reclaims space now, as far as it goes: also of what was written last. */
     merge(options?: MergeOptions): Promise<MergeReport>;
-    /** Reads everything and says what is damaged. */
+    /** Reads everything that there is when it is called, in steps between which other calls are answered, and says what is damaged. */
     verify(options?: ProgressOptions): Promise<VerifyReport>;
     /** Sizes and counts. */
     stats(): Promise<Stats>;
@@ -352,7 +356,8 @@ export interface ImportReport {
 /** How a segment of the log is. */
 export interface SegmentStats {
     readonly id: number;
-    readonly state: 'active' | 'rolled' | 'sealed' | 'merging' | 'retired' | 'quarantined';
+    /** `spare`: empty, takes the writes next. */
+    readonly state: 'active' | 'spare' | 'rolled' | 'sealed' | 'merging' | 'retired' | 'quarantined';
     /** Bytes of the file that are used. */
     readonly bytes: number;
     readonly liveBytes: number;
