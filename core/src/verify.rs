@@ -243,7 +243,8 @@ struct Account {
 ///
 /// It holds these segments, also when a merge removes them: do not keep it for long.
 pub struct Verification<S: Storage> {
-    entries: VecDeque<Arc<Entry<S::Segment>>>,
+    /// What is left, and where each ended.
+    entries: VecDeque<(Arc<Entry<S::Segment>>, u64)>,
     /// The check of the first of them, and what was counted of its live records.
     check: Option<(Check, (u64, u64))>,
     accounts: Vec<Account>,
@@ -261,10 +262,10 @@ impl<S: Storage> Verification<S> {
     ///
     /// `Io`, after which it is of no use.
     pub fn step(&mut self, budget_bytes: u64) -> Result<Option<VerifyProgress>> {
-        let Some(entry) = self.entries.front() else { return Ok(None) };
+        let Some((entry, end)) = self.entries.front() else { return Ok(None) };
         let (mut check, mut counted) = self.check.take().unwrap_or_else(|| {
-            let (end, form) = (entry.end(), entry.tally().form());
-            (Check::new(entry.header, end, form, self.inner.store_id), (0, 0))
+            let form = entry.tally().form();
+            (Check::new(entry.header, *end, form, self.inner.store_id), (0, 0))
         });
         let (offset, keydir) = (check.offset, &self.inner.keydir);
         let each = |offset, record: &Record| {
@@ -344,9 +345,16 @@ impl<S: Storage> Store<S> {
         let before = inner.moment();
         let mut entries = inner.catalog.in_order();
         entries.retain(|entry| entry.state() != SegmentState::Retired);
+        let entries: VecDeque<_> = entries
+            .into_iter()
+            .map(|entry| {
+                let end = entry.end();
+                (entry, end)
+            })
+            .collect();
         Ok(Verification {
-            bytes_total: entries.iter().map(|entry| entry.end()).sum(),
-            entries: entries.into(),
+            bytes_total: entries.iter().map(|(_, end)| end).sum(),
+            entries,
             check: None,
             accounts: Vec::new(),
             before,
