@@ -1,5 +1,7 @@
-//! Sorting. A sort is several kilobytes of code for each type of what is sorted, which browsers load: so there are two, one
-//! for numbers and one for keys, and whatever else has to be in order follows them.
+//! Sorting. A sort is several kilobytes of code for each type of what is sorted, which browsers load: so there is one for keys,
+//! of which there may be many. What else has to be in order is few, and goes through a heap, whose code is small.
+
+use std::collections::BinaryHeap;
 
 /// Sorts things by numbers; equal ones stay in their order.
 pub(crate) fn sort_by_numbers<T>(things: &mut Vec<T>, numbers: impl Fn(&T) -> [u64; 3]) {
@@ -8,9 +10,8 @@ pub(crate) fn sort_by_numbers<T>(things: &mut Vec<T>, numbers: impl Fn(&T) -> [u
     *things = take_in_order(std::mem::take(things), order.into_iter().map(|(_, place)| place));
 }
 
-fn numbers_in_order(mut numbers: Vec<([u64; 3], usize)>) -> Vec<([u64; 3], usize)> {
-    numbers.sort_unstable();
-    numbers
+fn numbers_in_order(numbers: Vec<([u64; 3], usize)>) -> Vec<([u64; 3], usize)> {
+    BinaryHeap::from(numbers).into_sorted_vec()
 }
 
 /// Keys in byte order, and where each stood; equal ones stay in their order.

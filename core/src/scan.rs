@@ -180,7 +180,7 @@ impl<S: Storage> Scan<S> {
         }
         // Keys that were removed since the snapshot: asked for after the keydir, so that none slips between.
         let superseded = inner.snapshots.superseded(&within);
-        merged(found, superseded, self.bounds.reverse)
+        merged(found, true, superseded, self.bounds.reverse)
     }
 
     /// All keys within bounds of a keydir that does not keep them.
@@ -203,7 +203,7 @@ impl<S: Storage> Scan<S> {
             }
         }
         let superseded = inner.snapshots.superseded(&self.bounds);
-        Ok(merged(found, superseded, self.bounds.reverse))
+        Ok(merged(found, false, superseded, self.bounds.reverse))
     }
 
     /// The next key of the range, which may be none of this snapshot, and where it may stand.
@@ -246,13 +246,17 @@ impl<S: Storage> Scan<S> {
     }
 }
 
-/// Both lists in one order, each key once.
+/// Both lists in one order, each key once. What was found may be in that order already.
 fn merged(
     found: Vec<(Vec<u8>, Location)>,
+    is_in_order: bool,
     superseded: Vec<Vec<u8>>,
     reverse: bool,
 ) -> Vec<(Vec<u8>, Option<Location>)> {
     let mut keys: Vec<_> = found.into_iter().map(|(key, at)| (key, Some(at))).collect();
+    if superseded.is_empty() && is_in_order {
+        return keys;
+    }
     keys.extend(superseded.into_iter().map(|key| (key, None)));
     let mut order = keys_in_order(keys.iter().map(|(key, _)| key.as_slice()));
     // Of two that are equal the first stays, which has a place.

@@ -48,7 +48,7 @@ impl Folder {
         &self.growth
     }
 
-    /// The numbers of the slots that there are, in rising order.
+    /// The numbers of the slots that there are, in no order.
     pub(crate) async fn slot_numbers(&self) -> io::Result<Vec<u32>> {
         let names = self.directory.keys();
         let mut numbers = Vec::new();
@@ -62,7 +62,6 @@ impl Folder {
             }
             numbers.extend(field("value").as_string().and_then(|name| slot_number(&name)));
         }
-        numbers.sort_unstable();
         Ok(numbers)
     }
 

@@ -7,6 +7,7 @@ import { BitcaskError } from './errors.js';
 import type { Host } from './host.js';
 import { openHost } from './ladder.js';
 import type { ToPage, ToWorker } from './messages.js';
+import { FOLDER } from './names.js';
 
 type Wasm = string | BufferSource | WebAssembly.Module | undefined;
 
@@ -25,6 +26,7 @@ export function serve(load: (wasm: Wasm) => Promise<void>): void {
 
     const open = async (message: ToWorker & { type: 'open' }): Promise<void> => {
         let loading = true;
+        wake(message.name);
         try {
             await load(message.wasm);
             loading = false;
@@ -50,6 +52,19 @@ export function serve(load: (wasm: Wasm) => Promise<void>): void {
 
     scope.onmessage = ({ data }) => void (data.type === 'open' ? open(data) : answer(data));
     say({ type: 'hello' });
+}
+
+/**
+ * The first calls for files wait for parts of the browser to start. Here they do so while the engine loads, which then finds
+ * them ready; whatever is wrong shows when the engine asks.
+ */
+function wake(name: string): void {
+    const storage = globalThis.navigator?.storage;
+    storage
+        ?.getDirectory?.()
+        .then((root) => root.getDirectoryHandle(FOLDER))
+        .then((folder) => folder.getDirectoryHandle(name))
+        .catch(() => undefined);
 }
 
 async function perform(

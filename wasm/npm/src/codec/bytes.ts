@@ -132,7 +132,8 @@ export function textOf(bytes: Uint8Array, start = 0, end = bytes.length): string
         }
         if (index === end) return text;
     }
-    return decoder.decode(bytes.subarray(start, end));
+    // Another view costs a fifth of what decoding a short text does.
+    return decoder.decode(end - start === bytes.length ? bytes : bytes.subarray(start, end));
 }
 
 /** What the platform calls the kind of an object: the same for objects of another frame or realm. */
