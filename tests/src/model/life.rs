@@ -7,9 +7,9 @@ use bitcask_core::{
     WriteOptions,
 };
 
+use super::faulty::Fault;
 use super::follow::Follower;
 use super::machine::Machine;
-use super::power_cut::Fault;
 use super::state::{ExpectedScan, Item, KEYS, State, Value};
 use super::step::{Setup, Step, Write};
 

@@ -2,7 +2,7 @@
 
 use bitcask_core::{Memory, Storage};
 
-use super::power_cut::{Fault, PowerCut};
+use super::faulty::{Fault, Faulty};
 
 /// A storage that a life can run on.
 pub trait Machine: Storage + Clone {
@@ -42,7 +42,7 @@ impl Machine for Memory {
     }
 }
 
-impl Machine for PowerCut {
+impl Machine for Faulty {
     fn set_time(&self, now_ms: u64) {
         self.set_now_ms(now_ms);
     }
@@ -52,27 +52,27 @@ impl Machine for PowerCut {
     }
 
     fn is_off(&self) -> bool {
-        PowerCut::is_off(self)
+        Faulty::is_off(self)
     }
 
     fn has_fired(&self) -> bool {
-        PowerCut::has_fired(self)
+        Faulty::has_fired(self)
     }
 
     fn forget_fired(&self) {
-        PowerCut::forget_fired(self);
+        Faulty::forget_fired(self);
     }
 
     fn may_poison(&self) -> bool {
-        PowerCut::may_poison(self)
+        Faulty::may_poison(self)
     }
 
     fn calls(&self) -> (u64, u64) {
-        PowerCut::calls(self)
+        Faulty::calls(self)
     }
 
     fn power_on(&self, next: Fault) {
-        PowerCut::power_on(self);
+        Faulty::power_on(self);
         self.set_fault(next);
     }
 }

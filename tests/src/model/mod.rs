@@ -1,7 +1,7 @@
 //! Whole lives of a store from a seed, beside a model that cannot be wrong.
 //!
 //! A *program* is a list of [`Step`]s, made from a seed by [`program`]. A [`Life`] runs it on a real [`Store`](bitcask_core::Store) and on
-//! a map at once and compares every answer: on [`Memory`](bitcask_core::Memory), where nothing fails, and on [`PowerCut`], where any call
+//! a map at once and compares every answer: on [`Memory`](bitcask_core::Memory), where nothing fails, and on [`Faulty`], where any call
 //! to the storage may fail or be the last. What fails is made small by [`shrink`].
 //!
 //! No thread, file, clock or environment here: it runs wherever the engine does.
@@ -12,20 +12,20 @@
 )]
 
 mod check;
+mod faulty;
 mod follow;
 mod life;
 mod machine;
 mod piecemeal;
-mod power_cut;
 mod random;
 mod reopen;
 mod shrink;
 mod state;
 mod step;
 
+pub use faulty::{Fault, Faulty, FaultySegment};
 pub use life::{Life, Outcome};
 pub use machine::Machine;
-pub use power_cut::{Fault, PowerCut, PowerCutSegment};
 pub use random::Random;
 pub use shrink::shrink;
 pub use state::{Item, KEYS, Span, State, Value};

@@ -4,13 +4,13 @@ use bitcask_core::{
     Go, Index, MergePolicy, Options, Range, Segment as _, SegmentId, SegmentState, Storage as _,
     Store,
 };
-use bitcask_tests::model::PowerCut;
+use bitcask_tests::model::Faulty;
 
 const ID: SegmentId = SegmentId(1);
 
 /// A store whose first segment is sealed and worth a merge, and holds this key last.
-fn store(last: &[u8], index: Index) -> (PowerCut, Store<PowerCut>) {
-    let machine = PowerCut::new(7);
+fn store(last: &[u8], index: Index) -> (Faulty, Store<Faulty>) {
+    let machine = Faulty::new(7);
     let options = Options::default().index(index).segment_bytes(256);
     let store = Store::open(machine.clone(), options).unwrap();
     store.put(b"a", b"old").unwrap();

@@ -1,7 +1,7 @@
 //! Lives in which the power goes at every call, and every call fails.
 
 use bitcask_tests::model::{
-    Fault, Life, Mix, Outcome, PowerCut, Random, Setup, Step, program, shrink,
+    Fault, Faulty, Life, Mix, Outcome, Random, Setup, Step, program, shrink,
 };
 
 use super::{caught, lines, seeds};
@@ -18,7 +18,7 @@ struct Run {
 
 impl Run {
     fn with(&self, steps: &[Step]) -> Result<Outcome, String> {
-        let machine = PowerCut::new(self.seed);
+        let machine = Faulty::new(self.seed);
         machine.set_chance(self.chance);
         let (first, later) = self.faults.split_first().unwrap_or((&Fault::None, &[]));
         machine.set_fault(*first);

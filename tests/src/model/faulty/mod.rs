@@ -1,4 +1,4 @@
-//! [`PowerCut`]: a storage in memory whose power goes, and whose calls fail.
+//! [`Faulty`]: a storage in memory whose power goes, and whose calls fail.
 //!
 //! **The fault model.** Each segment has a *live* image, which reads see, and a *durable* one, which is the live one of its last
 //! sync. Bytes below the *stable* length are the same in both and were not touched since; a power cut leaves them alone. All
@@ -47,7 +47,7 @@ pub enum Fault {
 
 /// The storage. Clones share everything.
 #[derive(Clone, Debug)]
-pub struct PowerCut {
+pub struct Faulty {
     disk: Arc<Mutex<Disk>>,
 }
 
@@ -85,7 +85,7 @@ struct File {
 
 /// One segment.
 #[derive(Debug)]
-pub struct PowerCutSegment {
+pub struct FaultySegment {
     disk: Arc<Mutex<Disk>>,
     file: SharedFile,
 }
@@ -157,10 +157,10 @@ impl Disk {
     }
 }
 
-impl PowerCut {
+impl Faulty {
     /// An empty folder. Everything that happens follows from the seed and the calls.
     #[must_use]
-    pub fn new(seed: u64) -> PowerCut {
+    pub fn new(seed: u64) -> Faulty {
         let disk = Disk {
             files: BTreeMap::new(),
             fault: Fault::None,
@@ -173,7 +173,7 @@ impl PowerCut {
             now_ms: 0,
             stale: Vec::new(),
         };
-        PowerCut { disk: Arc::new(Mutex::new(disk)) }
+        Faulty { disk: Arc::new(Mutex::new(disk)) }
     }
 
     /// Says what is to go wrong next, and counts calls from 0 again.
@@ -343,14 +343,14 @@ impl File {
     }
 }
 
-impl PowerCutSegment {
+impl FaultySegment {
     fn both(&self) -> (MutexGuard<'_, Disk>, MutexGuard<'_, File>) {
         let disk = lock(&self.disk);
         (disk, lock(&self.file))
     }
 }
 
-impl Segment for PowerCutSegment {
+impl Segment for FaultySegment {
     fn len(&self) -> u64 {
         lock(&self.file).live.len() as u64
     }
@@ -426,8 +426,8 @@ impl Segment for PowerCutSegment {
     }
 }
 
-impl Storage for PowerCut {
-    type Segment = PowerCutSegment;
+impl Storage for Faulty {
+    type Segment = FaultySegment;
 
     fn list(&self) -> io::Result<Vec<SegmentId>> {
         let mut disk = lock(&self.disk);
@@ -435,7 +435,7 @@ impl Storage for PowerCut {
         Ok(disk.files.keys().copied().collect())
     }
 
-    fn create(&self, id: SegmentId) -> io::Result<PowerCutSegment> {
+    fn create(&self, id: SegmentId) -> io::Result<FaultySegment> {
         let mut disk = lock(&self.disk);
         let verdict = disk.write(Call::Create);
         if disk.files.contains_key(&id) {
@@ -447,16 +447,16 @@ impl Storage for PowerCut {
             disk.files.insert(id, Arc::clone(&file));
         }
         match verdict {
-            Verdict::Works => Ok(PowerCutSegment { disk: Arc::clone(&self.disk), file }),
+            Verdict::Works => Ok(FaultySegment { disk: Arc::clone(&self.disk), file }),
             verdict => Err(verdict.error()),
         }
     }
 
-    fn open(&self, id: SegmentId) -> io::Result<PowerCutSegment> {
+    fn open(&self, id: SegmentId) -> io::Result<FaultySegment> {
         let mut disk = lock(&self.disk);
         disk.read()?;
         let file = disk.files.get(&id).ok_or(io::ErrorKind::NotFound)?;
-        Ok(PowerCutSegment { disk: Arc::clone(&self.disk), file: Arc::clone(file) })
+        Ok(FaultySegment { disk: Arc::clone(&self.disk), file: Arc::clone(file) })
     }
 
     fn remove(&self, id: SegmentId) -> io::Result<()> {
