@@ -1,6 +1,6 @@
 # One line here, the work in scripts/. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave suites crash bench bench-peers bench-browser campaign fmt deny clean
+.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave suites crash bench bench-peers bench-browser campaign simulate exhaust mutants fmt deny clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,18 @@ bench-browser: ## The npm package beside other libraries, in Chromium and Firefo
 campaign: ## Lives, power cuts and failing calls, RUNS times as many as in `make test` (RUNS=50)
 	@scripts/setup rust
 	BITCASK_RUNS=$(or $(RUNS),50) cargo test --package bitcask-tests --test model
+
+simulate: ## Lives of stores with power cuts and failing calls, from seeds, on all cores (LIVES=1000000 FIRST=0, or SEED=…)
+	@scripts/setup rust
+	cargo run --release --package bitcask-tests --bin simulate
+
+exhaust: ## Every program of STEPS=5 steps, with a power cut at every call (STEPS=6: an hour)
+	@scripts/setup rust
+	STEPS=$(or $(STEPS),5) cargo run --release --package bitcask-tests --bin exhaust
+
+mutants: ## Takes rules out of the engine, one at a time, and sees that a test notices (ONLY=part of a name)
+	@scripts/setup rust
+	cargo run --release --package bitcask-tests --bin mutants
 
 fmt: ## Format the code
 	@scripts/setup rust

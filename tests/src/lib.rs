@@ -1,4 +1,7 @@
 //! What mini-bitcask is tested by.
 
+pub mod campaign;
 pub mod conformance;
+pub mod exhaustive;
 pub mod model;
+pub mod mutants;

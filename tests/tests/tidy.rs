@@ -102,6 +102,68 @@ fn unsafe_code_is_in_one_file() {
     assert!(core.contains(concat!("#![forbid(uns", "afe_code)]")));
 }
 
+/// The failures of other engines that none of ours may repeat, F1 to F25: each has tests that bear its number, and
+/// those that are about more than files, locks and the toolchain have them on a storage in memory that fails.
+#[test]
+fn every_failure_of_others_has_its_tests() {
+    let mut missing = Vec::new();
+    let tests = files("tests/tests", ".rs");
+    for row in 1..=25 {
+        let with_number = |folders: &[&str]| -> usize {
+            let of = |(name, text): &(String, String)| {
+                let here = folders.iter().any(|folder| name.starts_with(folder));
+                let named = |(_, line): &(usize, &str)| {
+                    let name = line.trim_start().strip_prefix("fn ");
+                    name.is_some_and(|name| {
+                        let words = name.split('(').next().unwrap_or_default().split('_');
+                        words.clone().any(|word| word == format!("f{row:02}"))
+                    })
+                };
+                if here { code(text).filter(named).count() } else { 0 }
+            };
+            tests.iter().map(of).sum()
+        };
+        let (everywhere, in_memory) =
+            (with_number(&["tests/"]), with_number(&["tests/tests/model", "tests/tests/damage"]));
+        println!("F{row}: {everywhere} tests, {in_memory} of them in memory");
+        let needs_files = [9, 10, 11, 24].contains(&row);
+        if everywhere == 0 || (in_memory == 0 && !needs_files) {
+            missing.push(row);
+        }
+    }
+    assert!(missing.is_empty(), "without a test: F{missing:?}");
+}
+
+/// F11: an engine that does not run on the current stable compiler.
+#[test]
+fn f11_the_toolchain_is_a_stable_one_and_the_one_that_the_crates_name() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let toolchain = read("rust-toolchain.toml");
+    let channel = toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap();
+    let channel = channel.trim_matches('"');
+    let is_version = channel.split('.').all(|part| part.parse::<u32>().is_ok());
+    assert!(channel == "stable" || is_version, "{channel}");
+    let manifest = read("Cargo.toml");
+    let needed = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap();
+    let needed = needed.trim_matches('"');
+    assert!(channel == "stable" || channel.starts_with(needed), "{channel}, {needed} is needed");
+}
+
+/// What `make mutants` takes out of the engine is still there.
+#[test]
+fn every_mutant_applies() {
+    let mutants = bitcask_tests::mutants::all().unwrap_or_else(|what| panic!("{what}"));
+    let wrong: Vec<String> = mutants
+        .iter()
+        .filter_map(|mutant| {
+            let text = fs::read_to_string(root().join(&mutant.file)).unwrap_or_default();
+            mutant.apply(&text).err()
+        })
+        .collect();
+    println!("{} mutants", mutants.len());
+    assert!(50 < mutants.len() && wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn nothing_was_left_half_done() {
     let wanted = [

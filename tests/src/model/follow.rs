@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use bitcask_core::{Bytes, Change, ChangeKind, Changes, Entry};
 
-use super::life::Life;
+use super::life::{Checked, Life};
 use super::machine::Machine;
 use super::state::Span;
-
-type Checked = std::result::Result<(), String>;
 
 /// A copy, and how far it is. It outlives the store's process, and every power cut.
 #[derive(Clone, Debug, Default)]
@@ -49,12 +47,12 @@ impl<S: Machine> Life<S> {
         if until != self.store()?.sequence() {
             return Err(format!("a feed up to {until}, where {} is", self.store()?.sequence()));
         }
-        if complete || self.followers_believe_all {
-            self.outcome.pulls.0 += 1;
+        if complete || self.care.followers_believe_all {
+            self.outcome.told += 1;
             changes.into_iter().for_each(|change| follower.apply(change));
             follower.since = until;
         } else {
-            self.outcome.pulls.1 += 1;
+            self.outcome.anew += 1;
             let snapshot = self.store()?.snapshot();
             let entries: bitcask_core::Result<Vec<Entry>> =
                 snapshot.scan(Span::default().range()).collect();
@@ -77,7 +75,7 @@ impl<S: Machine> Life<S> {
         &mut self,
         mut feed: Changes<S>,
         since: u64,
-    ) -> std::result::Result<Option<(Vec<Change>, u64, bool)>, String> {
+    ) -> Checked<Option<(Vec<Change>, u64, bool)>> {
         let (until, mut last) = (feed.until(), since);
         let keys = self.store()?.changes(since).map(Changes::keys_only);
         let Some(mut keys) = self.excused(keys)? else { return Ok(None) };
@@ -107,6 +105,9 @@ impl<S: Machine> Life<S> {
         let Some((changes, _, complete)) = self.pull(feed, 0)? else { return Ok(()) };
         let mut follower = Follower::default();
         changes.into_iter().for_each(|change| follower.apply(change));
+        if self.notice_flips() {
+            return Ok(());
+        }
         if !complete || follower.visible(self.now_ms) != entries {
             return Err(format!("a follower from 0 on has {follower:#?}\nwhere {entries:#?}"));
         }

@@ -2,46 +2,40 @@
 
 use std::collections::VecDeque;
 
-use bitcask_core::{
-    Batch, Conditional, Durability, Error, Go, MergePolicy, Result, Scan, Snapshot, Store,
-    WriteOptions,
-};
+use bitcask_core::{Error, Go, MergePolicy, MergeReport, MergeStep, Scan, Snapshot, Store};
 
 use super::faulty::Fault;
 use super::follow::Follower;
 use super::machine::Machine;
-use super::state::{ExpectedScan, Item, KEYS, State, Value};
-use super::step::{Setup, Step, Write};
+use super::outcome::Outcome;
+use super::random::Random;
+use super::state::{ExpectedScan, State, Value};
+use super::step::{Policy, Setup, Step};
+use super::stream::Stream;
 
-/// What happened in a life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Steps that were run.
-    pub steps: u64,
-    /// Power cuts, those in the middle of an opening included.
-    pub cuts: u64,
-    /// Of these, the ones while a store was being opened.
-    pub cuts_in_open: u64,
-    /// Power cuts after which something that was written was not there, which is allowed where it was not synced.
-    pub losses: u64,
-    /// Torn tails that were cut.
-    pub torn: u64,
-    /// Calls of the store that failed because the storage did.
-    pub failures: u64,
-    /// Pulls of followers that were told all, and those that were told to begin anew.
-    pub pulls: (u64, u64),
-    /// Full merges that came to their end in one call.
-    pub merges: u64,
-    /// Calls of the storage since the last power cut, when the program had come to its end: those that change something, and
-    /// those that look.
-    pub calls: (u64, u64),
+pub(super) type Checked<T = ()> = Result<T, String>;
+
+/// How closely a life is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Care {
+    /// Once in so many openings, and at the end, everything is compared that can be; else what tells most for its time.
+    pub one_in: u64,
+    /// Followers believe every feed, also one that says that it is not complete: what must be noticed.
+    pub followers_believe_all: bool,
+}
+
+impl Default for Care {
+    fn default() -> Care {
+        Care { one_in: 1, followers_believe_all: false }
+    }
 }
 
 /// A store, its storage, and what it should hold.
 ///
 /// The rule: what is found after a power cut is one of the *candidates*: the state at the last moment at which all was
 /// durable, or after any write since. What is found after the death of the process alone is the state now, or what a write that
-/// failed would have made of it.
+/// failed would have made of it. Where a bit was changed, whatever is answered is right or an error, and what is found is a state that
+/// once was.
 pub struct Life<S: Machine> {
     pub(super) machine: S,
     pub(super) store: Option<Store<S>>,
@@ -50,130 +44,180 @@ pub struct Life<S: Machine> {
     pub(super) candidates: Vec<State>,
     /// What writes that failed would have made, since one succeeded.
     pub(super) maybe: Vec<State>,
+    /// All states that ever were or may have been, the first first.
+    pub(super) history: Vec<State>,
+    /// All values that ever were or may have been written.
+    pub(super) written: Vec<(u8, Value)>,
     pub(super) snapshots: Vec<(Snapshot<S>, State)>,
     pub(super) scans: Vec<(Scan<S>, ExpectedScan)>,
+    pub(super) streams: Vec<Stream>,
     pub(super) followers: Vec<Follower>,
-    /// Followers believe every feed, also one that says that it is not complete: what must be noticed.
-    pub(super) followers_believe_all: bool,
+    pub(super) care: Care,
+    whim: Random,
     pub(super) now_ms: u64,
     /// The highest version that anybody saw.
     pub(super) highest: u64,
     /// Keys that have expired may be there or not: nobody can see which state was found.
     pub(super) expired_may_be_there: bool,
-    /// What goes wrong after each power cut.
+    /// A merge is under way.
+    pub(super) merging: bool,
+    /// A bit was changed: damage may be told.
+    pub(super) flipped: bool,
+    /// It may look like what a crash leaves.
+    pub(super) flip_may_hide: bool,
+    /// What goes wrong after each power cut or death.
     pub(super) faults: VecDeque<Fault>,
     pub(super) outcome: Outcome,
 }
 
-/// What a conditional write should answer.
-enum Expected {
-    Done,
-    Differs(Option<Item>),
-}
-
 impl<S: Machine> Life<S> {
-    /// Runs a program. `faults` are what goes wrong after each power cut, in turn; what goes wrong first is set on the machine.
+    /// Runs a program. `faults` are what goes wrong after each power cut or death, in turn; what goes wrong first is set on
+    /// the machine.
     ///
     /// # Errors
     ///
     /// The first answer that is wrong, in words.
-    pub fn run(
-        machine: S,
-        setup: Setup,
-        program: &[Step],
-        faults: &[Fault],
-    ) -> std::result::Result<Outcome, String> {
-        Life::begin(machine, setup, faults, false).go(program)
+    pub fn run(machine: S, setup: Setup, program: &[Step], faults: &[Fault]) -> Checked<Outcome> {
+        Life::run_with(machine, setup, program, faults, Care::default())
     }
 
-    /// As [`Life::run`], but followers do not care whether a feed is complete.
+    /// As [`Life::run`], with more or less care.
     ///
     /// # Errors
     ///
-    /// As [`Life::run`]: some time, one is expected.
-    pub fn run_with_careless_followers(
+    /// As [`Life::run`].
+    pub fn run_with(
         machine: S,
         setup: Setup,
         program: &[Step],
         faults: &[Fault],
-    ) -> std::result::Result<Outcome, String> {
-        Life::begin(machine, setup, faults, true).go(program)
-    }
-
-    fn begin(machine: S, setup: Setup, faults: &[Fault], careless: bool) -> Life<S> {
-        Life {
+        care: Care,
+    ) -> Checked<Outcome> {
+        let life = Life {
             machine,
             store: None,
             setup,
             now: State::default(),
             candidates: vec![State::default()],
             maybe: Vec::new(),
+            history: vec![State::default()],
+            written: Vec::new(),
             snapshots: Vec::new(),
             scans: Vec::new(),
+            streams: Vec::new(),
             followers: vec![Follower::default(); 4],
-            followers_believe_all: careless,
+            care,
+            whim: Random::new(program.len() as u64),
             now_ms: 0,
             highest: 0,
             expired_may_be_there: false,
+            merging: false,
+            flipped: false,
+            flip_may_hide: false,
             faults: faults.iter().copied().collect(),
             outcome: Outcome::default(),
-        }
+        };
+        life.go(program)
     }
 
-    fn go(mut self, program: &[Step]) -> std::result::Result<Outcome, String> {
+    fn go(mut self, program: &[Step]) -> Checked<Outcome> {
         self.open(false)?;
+        if self.notice_flips() {
+            self.after_a_flip()?;
+            return Ok(self.outcome());
+        }
         for (number, step) in program.iter().enumerate() {
             let at = |what: String| format!("step {number}, {step:?}: {what}");
+            self.machine.begin_step();
             self.step(step).map_err(at)?;
             self.outcome.steps += 1;
             if self.machine.is_off() {
-                self.power_cut().map_err(at)?;
+                self.fall().map_err(at)?;
+            }
+            if self.notice_flips() {
+                self.after_a_flip().map_err(at)?;
+                return Ok(self.outcome());
             }
         }
         self.outcome.calls = self.machine.calls();
         self.end().map_err(|what| format!("at the end: {what}"))?;
-        Ok(self.outcome)
+        Ok(self.outcome())
     }
 
     /// A last power cut, which on a machine without any is the death of the process; then a clean close.
-    fn end(&mut self) -> std::result::Result<(), String> {
-        self.check()?;
+    fn end(&mut self) -> Checked {
+        let looks = self.looks();
+        if looks {
+            self.check()?;
+        }
+        if self.notice_flips() {
+            return self.after_a_flip();
+        }
+        self.faults.retain(|fault| !matches!(fault, Fault::FlipRead(_)));
         self.power_cut()?;
-        self.check()?;
-        self.reopen(true, self.setup)?;
-        (0..4).try_for_each(|which| self.follow(which))?;
+        if looks {
+            self.check()?;
+            self.reopen(true, self.setup)?;
+            (0..4).try_for_each(|which| self.follow(which))?;
+        }
         self.check()
     }
 
-    pub(super) fn store(&self) -> std::result::Result<&Store<S>, String> {
+    fn outcome(&self) -> Outcome {
+        let counts = self.machine.counts();
+        Outcome {
+            given_up: counts.given_up,
+            lost_by_syncs: counts.lost_by_syncs,
+            names_changed: counts.names_changed,
+            slots_reused: counts.slots_reused,
+            slots_torn: counts.slots_torn,
+            flips: counts.flips,
+            trace: self.machine.trace(),
+            ..self.outcome
+        }
+    }
+
+    /// Whether to compare all this time.
+    pub(super) fn looks(&mut self) -> bool {
+        self.whim.one_in(self.care.one_in)
+    }
+
+    pub(super) fn store(&self) -> Checked<&Store<S>> {
         self.store.as_ref().ok_or_else(|| String::from("the test lost its store"))
     }
 
-    /// Takes an error for what it is: allowed where a call of the storage failed, and never damage.
-    pub(super) fn excused<T>(
-        &mut self,
-        result: Result<T>,
-    ) -> std::result::Result<Option<T>, String> {
+    /// Takes an error for what it is: allowed where a call of the storage failed, and damage only where a bit was changed.
+    pub(super) fn excused<T>(&mut self, result: bitcask_core::Result<T>) -> Checked<Option<T>> {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(error) if self.is_excused(&error) => {
                 self.outcome.failures += 1;
+                self.outcome.poisoned += u64::from(matches!(error, Error::Poisoned(_)));
                 Ok(None)
             }
             Err(error) => Err(format!("an error that nothing explains: {error}")),
         }
     }
 
-    pub(super) fn is_excused(&self, error: &Error) -> bool {
-        let failed = self.machine.is_off() || self.machine.has_fired();
+    pub(super) fn is_excused(&mut self, error: &Error) -> bool {
+        let off = self.machine.is_off();
         match error {
-            Error::Io { .. } => failed,
-            Error::Poisoned(_) => failed && (self.machine.is_off() || self.machine.may_poison()),
+            // Where a bit was changed, a place to write to may make no sense.
+            Error::Io { .. } => off || self.machine.has_fired_lately() || self.notice_flips(),
+            Error::Poisoned(_) => off || (self.machine.has_fired() && self.machine.may_poison()),
+            // To a reader, a new store whose header is wrong is one that is still to be created.
+            error
+                if (error.is_damage() || matches!(error, Error::NoStore))
+                    && self.notice_flips() =>
+            {
+                self.outcome.flips_told += 1;
+                true
+            }
             _ => false,
         }
     }
 
-    fn step(&mut self, step: &Step) -> std::result::Result<(), String> {
+    fn step(&mut self, step: &Step) -> Checked {
         match step {
             Step::Put { key, value, expires_in_ms, always } => {
                 self.put(*key, *value, *expires_in_ms, *always)
@@ -207,14 +251,19 @@ impl<S: Machine> Life<S> {
                 Ok(())
             }
             Step::Follow { which } => self.follow(*which),
-            Step::MergeStep { full, budget_bytes } => {
-                let stepped = self.store()?.merge_step(&policy(*full), u64::from(*budget_bytes));
-                self.excused(stepped).map(drop)
-            }
-            Step::Merge { full } => self.merge(*full),
+            Step::Export { span } => self.export(span),
+            Step::Import { which } => self.import(*which),
+            Step::MergeStep { policy, budget_bytes } => self.merge_step(*policy, *budget_bytes),
+            Step::Merge { policy } => self.merge(*policy),
             Step::SealPending => {
                 let sealed = self.store()?.seal_pending();
-                self.excused(sealed).map(drop)
+                let count = self.excused(sealed)?.unwrap_or(0) as u64;
+                self.outcome.late_seals += count;
+                Ok(())
+            }
+            Step::Roll => {
+                let rolled = self.store()?.roll();
+                self.excused(rolled).map(drop)
             }
             Step::Sync => {
                 let synced = self.store()?.sync();
@@ -230,228 +279,56 @@ impl<S: Machine> Life<S> {
                 self.machine.set_time(self.now_ms);
                 Ok(())
             }
+            Step::Rot => self.rot(),
             Step::Reopen { close, setup } => self.reopen(*close, *setup),
         }
     }
 
     /// What a write that failed left may be there still, until one that worked took its place.
     pub(super) fn all_is_durable(&mut self) {
-        self.candidates = vec![self.now.clone()];
+        self.candidates.clear();
+        self.candidates.push(self.now.clone());
         self.candidates.extend(self.maybe.iter().cloned());
     }
 
-    fn options(&self, always: bool, expires_at_ms: Option<u64>) -> WriteOptions {
-        WriteOptions { durability: always.then_some(Durability::Always), expires_at_ms }
-    }
-
-    fn expires_at(&self, in_ms: Option<u16>) -> Option<u64> {
-        in_ms.map(|ms| self.now_ms + u64::from(ms))
-    }
-
-    fn put(
-        &mut self,
-        key: u8,
-        value: Value,
-        expires_in_ms: Option<u16>,
-        always: bool,
-    ) -> std::result::Result<(), String> {
-        let expires_at_ms = self.expires_at(expires_in_ms);
-        let options = self.options(always, expires_at_ms);
-        let put = self.store()?.put_with(KEYS[usize::from(key)], &value.bytes(), &options);
-        let version = put.as_ref().ok().copied();
-        let mut after = self.now.clone();
-        after.0.insert(key, Item { value, version, expires_at_ms });
-        self.saw_new(version)?;
-        self.settle(put, after, true, always)
-    }
-
-    fn delete(&mut self, key: u8, always: bool) -> std::result::Result<(), String> {
-        let options = self.options(always, None);
-        let there = self.now.get(key, self.now_ms).is_some();
-        let deleted = self.store()?.delete_with(KEYS[usize::from(key)], &options);
-        if let Ok(deleted) = deleted
-            && deleted != there
-        {
-            return Err(format!("delete said {deleted}, the key was there: {there}"));
+    fn merge_step(&mut self, policy: Policy, budget_bytes: u16) -> Checked {
+        let stepped = self.store()?.merge_step(&policy.policy(), u64::from(budget_bytes));
+        let was_merging = std::mem::take(&mut self.merging);
+        match self.excused(stepped)? {
+            Some(MergeStep::Working(_)) => self.merging = true,
+            Some(MergeStep::Merged(report)) => self.merged(&report),
+            Some(MergeStep::Idle) => {}
+            None => self.outcome.merges_given_up += u64::from(was_merging),
         }
-        let mut after = self.now.clone();
-        if there {
-            after.0.remove(&key);
-        }
-        self.settle(deleted, after, there, always)
-    }
-
-    fn batch(&mut self, writes: &[Write], always: bool) -> std::result::Result<(), String> {
-        let (mut batch, mut after) = (Batch::new(), self.now.clone());
-        for Write { key, put } in writes {
-            let bytes = KEYS[usize::from(*key)];
-            let added = match put {
-                None => {
-                    after.0.remove(key);
-                    batch.delete(bytes)
-                }
-                Some((value, expires_in_ms)) => {
-                    let expires_at_ms = self.expires_at(*expires_in_ms);
-                    let item = Item { value: *value, version: None, expires_at_ms };
-                    after.0.insert(*key, item);
-                    match expires_at_ms {
-                        Some(at_ms) => batch.put_expiring(bytes, &value.bytes(), at_ms),
-                        None => batch.put(bytes, &value.bytes()),
-                    }
-                }
-            };
-            added.map_err(|error| format!("the batch refuses: {error}"))?;
-        }
-        let before = self.highest;
-        let written = self.store()?.write(&batch, &self.options(always, None));
-        if let Ok(last) = &written {
-            self.saw_new(*last)?;
-            if last.is_none() && writes.iter().any(|write| write.put.is_some()) {
-                return Err(String::from("a batch with puts was not written"));
-            }
-            // Only the last version was told; the others are read.
-            for (key, item) in after.0.iter_mut().filter(|(_, item)| item.version.is_none()) {
-                let read = self.store()?.get_entry(KEYS[usize::from(*key)]);
-                item.version = read.ok().flatten().map(|entry| entry.version);
-                let wrong =
-                    item.version.filter(|version| *version <= before || last < &Some(*version));
-                if let Some(version) = wrong
-                    && writes.iter().any(|write| write.key == *key)
-                {
-                    return Err(format!("version {version} in a batch of {before} to {last:?}"));
-                }
-            }
-        }
-        let wrote = !matches!(written, Ok(None));
-        self.settle(written, after, wrote, always)
-    }
-
-    fn conditional(&mut self, step: &Step) -> std::result::Result<(), String> {
-        let (Step::PutIfAbsent { key, .. }
-        | Step::ReplaceIf { key, .. }
-        | Step::DeleteIf { key, .. }) = *step
-        else {
-            return Ok(());
-        };
-        let there = self.now.get(key, self.now_ms);
-        let bytes = KEYS[usize::from(key)];
-        let wanted = |right: bool| match there.and_then(|item| item.version) {
-            Some(version) if right => version,
-            Some(version) => version + 1,
-            None => u64::MAX,
-        };
-        let known = there.is_some_and(|item| item.version.is_some());
-        let options = WriteOptions::default();
-        let store = self.store()?;
-        let (answer, put, matched) = match *step {
-            Step::PutIfAbsent { value, .. } => {
-                let answer = store.put_if_absent(bytes, &value.bytes(), &options);
-                (answer, Some(value), there.is_none())
-            }
-            Step::ReplaceIf { value, right, .. } => {
-                let answer = store.replace_if(bytes, wanted(right), &value.bytes(), &options);
-                (answer, Some(value), right && known)
-            }
-            Step::DeleteIf { right, .. } => {
-                (store.delete_if(bytes, wanted(right), &options), None, right && known)
-            }
-            _ => return Ok(()),
-        };
-        let expected = if matched { Expected::Done } else { Expected::Differs(there) };
-        let version = answer.as_ref().ok().map_or(Ok(None), |answer| expected.check(*answer))?;
-        self.saw_new(version)?;
-        let mut after = self.now.clone();
-        if matched {
-            match put {
-                Some(value) => {
-                    let _ = after.0.insert(key, Item { value, version, expires_at_ms: None });
-                }
-                None => drop(after.0.remove(&key)),
-            }
-        }
-        self.settle(answer, after, matched, false)
-    }
-
-    /// What a write leaves behind: its outcome decides which states may be found from now on.
-    fn settle<T>(
-        &mut self,
-        result: Result<T>,
-        after: State,
-        wrote: bool,
-        always: bool,
-    ) -> std::result::Result<(), String> {
-        let worked = self.excused(result)?.is_some();
-        self.candidates.push(after.clone());
-        if worked {
-            self.now = after;
-            if wrote && !self.machine.is_off() {
-                self.maybe.clear();
-                if always || self.setup.durability == Durability::Always {
-                    self.all_is_durable();
-                }
-            }
-            return Ok(());
-        }
-        self.expired_may_be_there |= after.has_expired(self.now_ms);
-        self.maybe.push(after.clone());
-        if self.machine.is_off() {
-            return Ok(());
-        }
-        // It failed as a whole or only in becoming durable: a reader sees which.
-        let Some(entries) = self.all_entries()? else { return Ok(()) };
-        if !self.now.is(&entries, self.now_ms) {
-            if !after.is(&entries, self.now_ms) {
-                return Err(String::from(
-                    "a write that failed left neither the old nor the new state",
-                ));
-            }
-            self.now = after;
-        }
-        self.saw(&entries);
+        let held = 0 < self.store()?.stats().held_by_snapshots;
+        self.outcome.held += u64::from(held);
         Ok(())
     }
 
-    fn merge(&mut self, full: bool) -> std::result::Result<(), String> {
-        let merged = self.store()?.merge(&policy(full), &mut |_| Go::On);
-        if let Some(report) = self.excused(merged)?
-            && full
-            && !self.machine.has_fired()
-        {
-            self.outcome.merges += report.runs;
+    fn merge(&mut self, policy: Policy) -> Checked {
+        let merged = self.store()?.merge(&policy.policy(), &mut |_| Go::On);
+        let was_merging = std::mem::take(&mut self.merging);
+        let Some(report) = self.excused(merged)? else {
+            self.outcome.merges_given_up += u64::from(was_merging);
+            return Ok(());
+        };
+        self.merged(&report);
+        if policy == Policy::Full && !self.machine.has_fired() && !self.notice_flips() {
             self.check_nothing_dead()?;
         }
         Ok(())
     }
 
-    /// A new write's version is higher than any that anybody saw, also before a power cut.
-    fn saw_new(&mut self, version: Option<u64>) -> std::result::Result<(), String> {
-        let Some(version) = version else { return Ok(()) };
-        if version <= self.highest {
-            return Err(format!("version {version} was handed out after {}", self.highest));
-        }
-        self.highest = version;
-        Ok(())
+    fn merged(&mut self, report: &MergeReport) {
+        self.outcome.merges += report.runs;
+        self.outcome.tombstones_kept += report.tombstones_kept;
+        self.outcome.tombstones_dropped += report.tombstones_dropped;
+        self.outcome.expired += report.expired;
     }
 }
 
-impl Expected {
-    /// The version that was written, if the answer is right.
-    fn check(&self, answer: Conditional) -> std::result::Result<Option<u64>, String> {
-        match (self, answer) {
-            (Expected::Done, Conditional::Done(version)) => Ok(Some(version)),
-            (Expected::Differs(None), Conditional::Differs(None)) => Ok(None),
-            (Expected::Differs(Some(item)), Conditional::Differs(Some(version)))
-                if item.version.is_none_or(|known| known == version) =>
-            {
-                Ok(None)
-            }
-            _ => Err(format!("a conditional write said {answer:?}")),
-        }
-    }
-}
-
-pub(super) fn policy(full: bool) -> MergePolicy {
-    if full { MergePolicy::full() } else { MergePolicy::default() }
+pub(super) fn full() -> MergePolicy {
+    Policy::Full.policy()
 }
 
 pub(super) fn any<T>(list: &mut [T], which: u8) -> Option<&mut T> {

@@ -12,21 +12,28 @@
 )]
 
 mod check;
+mod damage;
 mod faulty;
 mod follow;
 mod life;
 mod machine;
+mod outcome;
 mod piecemeal;
 mod random;
 mod reopen;
 mod shrink;
+mod simulation;
 mod state;
 mod step;
+mod stream;
+mod write;
 
-pub use faulty::{Fault, Faulty, FaultySegment};
-pub use life::{Life, Outcome};
+pub use faulty::{Call, Counts, Fault, Faulty, FaultySegment, Image, Profile, Rates};
+pub use life::{Care, Life};
 pub use machine::Machine;
+pub use outcome::Outcome;
 pub use random::Random;
 pub use shrink::shrink;
-pub use state::{Item, KEYS, Span, State, Value};
-pub use step::{Mix, Setup, Step, Write, program};
+pub use simulation::{FLOORS, Simulation};
+pub use state::{Item, Items, KEYS, Span, State, Value};
+pub use step::{Mix, Policy, Setup, Step, Write, program};

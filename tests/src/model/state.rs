@@ -1,6 +1,7 @@
 //! What a store should hold.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::fmt;
 
 use bitcask_core::{Entry, Range};
 
@@ -60,6 +61,12 @@ pub struct Item {
 }
 
 impl Item {
+    /// The same, of whatever version.
+    #[must_use]
+    pub fn without_version(self) -> Item {
+        Item { version: None, ..self }
+    }
+
     fn is_visible(&self, now_ms: u64) -> bool {
         self.expires_at_ms.is_none_or(|at_ms| now_ms < at_ms)
     }
@@ -76,7 +83,50 @@ impl Item {
 
 /// What a store should hold: items by the place of their key in [`KEYS`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State(pub BTreeMap<u8, Item>);
+pub struct State(pub Items);
+
+/// A map from places in [`KEYS`]. States are copied with every write, so it allocates nothing.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Items([Option<Item>; KEYS.len()]);
+
+impl Items {
+    /// The item of a key.
+    #[must_use]
+    pub fn get(&self, key: &u8) -> Option<&Item> {
+        self.0[usize::from(*key)].as_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, key: &u8) -> Option<&mut Item> {
+        self.0[usize::from(*key)].as_mut()
+    }
+
+    /// Puts an item in a key's place.
+    pub fn insert(&mut self, key: u8, item: Item) {
+        self.0[usize::from(key)] = Some(item);
+    }
+
+    /// Takes a key's item away.
+    pub fn remove(&mut self, key: &u8) {
+        self.0[usize::from(*key)] = None;
+    }
+
+    /// All items, in the order of their keys.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u8, &Item)> {
+        self.0.iter().enumerate().filter_map(|(key, item)| Some((key as u8, item.as_ref()?)))
+    }
+
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (u8, &mut Item)> {
+        self.0.iter_mut().enumerate().filter_map(|(key, item)| Some((key as u8, item.as_mut()?)))
+    }
+}
+
+impl fmt::Debug for Items {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
 
 impl State {
     /// What a key holds at this time.
@@ -88,7 +138,7 @@ impl State {
     /// Whether any of its items has expired.
     #[must_use]
     pub fn has_expired(&self, now_ms: u64) -> bool {
-        self.0.values().any(|item| !item.is_visible(now_ms))
+        self.0.iter().any(|(_, item)| !item.is_visible(now_ms))
     }
 
     /// Whether a whole scan's entries are this state.
@@ -97,7 +147,7 @@ impl State {
         let mut left = entries.iter();
         let visible = self.0.iter().filter(|(_, item)| item.is_visible(now_ms));
         let all_there =
-            visible.into_iter().all(|(key, item)| left.next().is_some_and(|e| item.is(*key, e)));
+            visible.into_iter().all(|(key, item)| left.next().is_some_and(|e| item.is(key, e)));
         all_there && left.next().is_none()
     }
 
@@ -119,8 +169,8 @@ impl State {
         let mut items: VecDeque<(u8, Item)> = self
             .0
             .iter()
-            .filter(|(key, _)| span.contains(KEYS[usize::from(**key)]))
-            .map(|(key, item)| (*key, *item))
+            .filter(|(key, _)| span.contains(KEYS[usize::from(*key)]))
+            .map(|(key, item)| (key, *item))
             .collect();
         if span.reverse {
             items.make_contiguous().reverse();

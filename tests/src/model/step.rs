@@ -1,6 +1,6 @@
 //! Programs as data.
 
-use bitcask_core::{Durability, Index, Options};
+use bitcask_core::{Durability, Index, MergePolicy, Options};
 
 use super::random::Random;
 use super::state::{KEYS, Span, Value};
@@ -41,6 +41,41 @@ impl Setup {
             segment_bytes: 256 + random.below(545) as u16,
             seal_on_roll: !random.one_in(3),
         }
+    }
+}
+
+/// Which segments a merge takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Those of [`MergePolicy::default`].
+    Usual,
+    /// Those of [`MergePolicy::full`].
+    Full,
+    /// Whose dead part is large, so that runs begin anywhere.
+    Dead,
+    /// Small ones, whatever is dead.
+    Small,
+}
+
+impl Policy {
+    /// As the engine takes it.
+    #[must_use]
+    pub fn policy(self) -> MergePolicy {
+        match self {
+            Policy::Usual => MergePolicy::default(),
+            Policy::Full => MergePolicy::full(),
+            Policy::Dead | Policy::Small => {
+                let mut policy = MergePolicy::full();
+                (policy.dead_ratio, policy.small_ratio, policy.small_run) =
+                    if self == Policy::Dead { (0.3, 0.0, 9) } else { (9.0, 0.7, 2) };
+                policy
+            }
+        }
+    }
+
+    fn any(random: &mut Random) -> Policy {
+        [Policy::Full, Policy::Full, Policy::Full, Policy::Usual, Policy::Dead, Policy::Small]
+            [random.index(6)]
     }
 }
 
@@ -112,14 +147,23 @@ pub enum Step {
     Follow {
         which: u8,
     },
+    /// The whole store or a part of it as a stream.
+    Export {
+        span: Span,
+    },
+    /// A stream that was exported, over what is there.
+    Import {
+        which: u8,
+    },
     MergeStep {
-        full: bool,
+        policy: Policy,
         budget_bytes: u16,
     },
     Merge {
-        full: bool,
+        policy: Policy,
     },
     SealPending,
+    Roll,
     Sync,
     /// The accounts, the statistics and every key.
     Check,
@@ -130,6 +174,8 @@ pub enum Step {
     Wait {
         ms: u16,
     },
+    /// A bit of what is durable changes. The program ends with it.
+    Rot,
     Reopen {
         close: bool,
         setup: Setup,
@@ -168,7 +214,7 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn step(&mut self, mix: Mix) -> Step {
-        match self.random.below(if mix == Mix::All { 104 } else { 72 }) {
+        match self.random.below(if mix == Mix::All { 108 } else { 76 }) {
             0..=19 => Step::Put {
                 key: self.key(),
                 value: self.value(),
@@ -189,11 +235,12 @@ impl Maker<'_> {
             },
             40..=41 => Step::DeleteIf { key: self.key(), right: !self.random.one_in(3) },
             42..=51 => Step::MergeStep {
-                full: !self.random.one_in(3),
+                policy: Policy::any(self.random),
                 budget_bytes: [1, 50, 300, 5000][self.random.index(4)],
             },
-            52..=53 => Step::Merge { full: self.random.one_in(2) },
-            54..=55 => Step::SealPending,
+            52..=53 => Step::Merge { policy: Policy::any(self.random) },
+            54 => Step::SealPending,
+            55 => Step::Roll,
             56..=58 => Step::Sync,
             59..=60 => Step::Wait { ms: self.random.below(40) as u16 },
             61..=64 => {
@@ -203,18 +250,28 @@ impl Maker<'_> {
             66 => Step::CheckSnapshot { which: self.random.below(4) as u8, span: self.span() },
             67 => Step::DropSnapshot { which: self.random.below(4) as u8 },
             68..=71 => Step::Follow { which: self.random.below(4) as u8 },
-            72..=77 => Step::Get { key: self.key() },
-            78..=82 => Step::Scan { span: self.span() },
-            83..=85 => Step::OpenScan { span: self.span() },
-            86..=90 => Step::AdvanceScan {
+            72 => Step::Export { span: self.span() },
+            73 => Step::Import { which: self.random.below(4) as u8 },
+            74..=75 => Step::Get { key: self.key() },
+            _ => self.look(),
+        }
+    }
+
+    /// A step that changes nothing.
+    fn look(&mut self) -> Step {
+        match self.random.below(32) {
+            0..=5 => Step::Get { key: self.key() },
+            6..=10 => Step::Scan { span: self.span() },
+            11..=13 => Step::OpenScan { span: self.span() },
+            14..=18 => Step::AdvanceScan {
                 which: self.random.below(4) as u8,
                 count: self.random.below(5) as u8,
             },
-            91 => Step::DropScan { which: self.random.below(4) as u8 },
-            92..=94 => Step::Snapshot,
-            95..=98 => Step::CheckSnapshot { which: self.random.below(4) as u8, span: self.span() },
-            99..=100 => Step::DropSnapshot { which: self.random.below(4) as u8 },
-            101 => Step::ReadOnly { index: Setup::any(self.random).index },
+            19 => Step::DropScan { which: self.random.below(4) as u8 },
+            20..=22 => Step::Snapshot,
+            23..=26 => Step::CheckSnapshot { which: self.random.below(4) as u8, span: self.span() },
+            27..=28 => Step::DropSnapshot { which: self.random.below(4) as u8 },
+            29 => Step::ReadOnly { index: Setup::any(self.random).index },
             _ => Step::Check,
         }
     }

@@ -1,7 +1,7 @@
 //! Lives in which nothing fails.
 
 use bitcask_core::Memory;
-use bitcask_tests::model::{Life, Mix, Outcome, Random, Setup, Step, program, shrink};
+use bitcask_tests::model::{Care, Life, Mix, Outcome, Random, Setup, Step, program, shrink};
 
 use super::{caught, lines, seeds};
 
@@ -11,7 +11,7 @@ fn run(seed: u64, setup: Setup, steps: &[Step]) -> Result<Outcome, String> {
 
 #[test]
 fn lives_agree_with_a_map() {
-    let (mut programs, mut steps, mut merges, mut pulls) = (0, 0, 0, (0, 0));
+    let (mut programs, mut all) = (0, Outcome::default());
     for seed in seeds(3_000) {
         let mut random = Random::new(seed);
         let len = [20, 60, 200][random.index(3)];
@@ -19,9 +19,7 @@ fn lives_agree_with_a_map() {
         match run(seed, setup, &made) {
             Ok(outcome) => {
                 programs += 1;
-                steps += outcome.steps;
-                merges += outcome.merges;
-                pulls = (pulls.0 + outcome.pulls.0, pulls.1 + outcome.pulls.1);
+                all.add(&outcome);
             }
             Err(what) => {
                 let (short, what) = shrink(&made, what, &mut |s| run(seed, setup, s).err());
@@ -29,10 +27,11 @@ fn lives_agree_with_a_map() {
             }
         }
     }
-    println!("{programs} programs, {steps} steps, {merges} merges in one call");
-    println!("{} pulls of followers, {} began anew", pulls.0, pulls.1);
+    let Outcome { steps, merges, told, anew, imports, .. } = all;
+    println!("{programs} programs, {steps} steps, {merges} merges, {imports} imports");
+    println!("{} pulls of followers, {anew} began anew", told + anew);
     // Else they test nothing: all always begin anew, or nothing is ever forgotten.
-    assert!(programs < 100 || (pulls.1 < pulls.0 && 0 < pulls.1), "{pulls:?}");
+    assert!(programs < 100 || (anew < told && 0 < anew), "{told}, {anew}");
 }
 
 /// What is planted here, a feed that never says that it is incomplete, must be noticed.
@@ -42,7 +41,8 @@ fn followers_that_believe_every_feed_go_wrong() {
         let mut random = Random::new(*seed);
         let (setup, made) = program(&mut random, 60, Mix::All);
         let memory = Memory::new(*seed);
-        let lived = caught(|| Life::run_with_careless_followers(memory, setup, &made, &[]));
+        let care = Care { followers_believe_all: true, ..Care::default() };
+        let lived = caught(|| Life::run_with(memory, setup, &made, &[], care));
         lived.is_err_and(|what| what.contains("a follower from"))
     });
     let wrong = wrong.count();

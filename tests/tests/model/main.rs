@@ -17,9 +17,13 @@
 )]
 
 mod accounts;
+mod exhaust;
+mod failures;
 mod feeds;
 mod lives;
 mod power;
+mod simulate;
+mod syncs;
 mod threads;
 
 use std::ops::Range;

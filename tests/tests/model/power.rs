@@ -59,11 +59,11 @@ impl Run {
 
 fn moved(fault: Fault, number: u64) -> Fault {
     match fault {
-        Fault::None => Fault::None,
         Fault::Cut(_) => Fault::Cut(number),
         Fault::FailWrites(_, count) => Fault::FailWrites(number, count),
         Fault::FailRead(_) => Fault::FailRead(number),
         Fault::Full(_, count) => Fault::Full(number, count),
+        other => other,
     }
 }
 
@@ -77,19 +77,13 @@ struct Sum {
 impl Sum {
     fn add(&mut self, one: &Outcome) {
         self.runs += 1;
-        self.all.steps += one.steps;
-        self.all.cuts += one.cuts;
-        self.all.cuts_in_open += one.cuts_in_open;
-        self.all.losses += one.losses;
-        self.all.torn += one.torn;
-        self.all.failures += one.failures;
-        self.all.pulls.0 += one.pulls.0;
-        self.all.pulls.1 += one.pulls.1;
+        self.all.add(one);
     }
 
     fn print(&self) {
         let Sum { programs, runs, all } = self;
-        println!("{programs} programs in {runs} runs: {all:?}");
+        let seen: Vec<_> = all.named().into_iter().filter(|(_, count)| *count != 0).collect();
+        println!("{programs} programs in {runs} runs: {seen:?}");
     }
 }
 

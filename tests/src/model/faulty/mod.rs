@@ -1,48 +1,72 @@
-//! [`Faulty`]: a storage in memory whose power goes, and whose calls fail.
+//! [`Faulty`]: a storage in memory whose power goes, whose process dies, and whose calls fail. All of it follows from a seed.
 //!
-//! **The fault model.** Each segment has a *live* image, which reads see, and a *durable* one, which is the live one of its last
-//! sync. Bytes below the *stable* length are the same in both and were not touched since; a power cut leaves them alone. All
-//! that follows may be, after a power cut,
+//! # The fault model
+//!
+//! **Bytes.** Each file has a *live* image, which reads see, and a *durable* one, which is the live one of its last sync. Bytes
+//! below the *stable* length are durable and were not touched since; a power cut leaves them alone. All that follows may be,
+//! after a power cut,
 //!
 //! - as it was at the last sync, or as it was written, or written up to any byte;
 //! - mixed, in sectors of 32, 64 or 512 bytes: each as written, as it was, as zeros, as what stood there before a truncation that
-//!   was not synced, as the bytes of a removed segment (a slot that is used again) or as noise; and the
-//!   file may end anywhere up to a little beyond the longest of these, where there are zeros or a removed segment's bytes;
-//! - grown, but zeros.
+//!   was not synced, as the bytes of a removed segment (a block that is used again) or as noise;
+//! - grown, but zeros. What a file grew by ahead of what is written is zeros, or not there.
 //!
-//! `create` and `remove` are durable when they return. The call in which the power goes happens in part: an append may be there,
-//! a sync may have worked, a name may have come or gone. Every call after it fails.
+//! **Lengths** are apart from contents: the file may end anywhere from the stable length to a little beyond the longest that it ever
+//! was since its last sync.
 //!
-//! A call may also *fail* and the machine go on: an append leaves any part of its bytes behind; a create or a remove may have
-//! worked all the same; a sync makes nothing durable; a read fails and the next one works. A full disk fails appends and creates
-//! for a while, and nothing else.
+//! **Names.** `create` and `remove` are durable when they return well. A create that fails, or in which the power goes, may have worked
+//! and be seen, and not be durable; or not be seen, and be there after a power cut. A remove may have done nothing; or the file is gone, and may
+//! come back with a power cut. What works later makes all names durable.
 //!
-//! Not in the model: synced bytes that change (damage has tests of its own), and a kernel that reports a failed sync once and then
-//! calls pages clean that never reached the disk.
+//! **Slots** ([`Profile::Slots`], which is OPFS): there are no names. Files are a pool, used again in place; the first 72 bytes of each say what it holds.
+//! A `create` writes nothing; what stood in the slot may show behind a new header that was not synced, and a torn one is a segment of an id
+//! that nobody gave. A `remove` writes zeros over the header, durably, and cuts the rest, not durably. (A slot that exists for less than some
+//! seconds may vanish in Chromium; the binding makes slots ahead of time, promises nothing before, and so neither does the model.)
+//!
+//! **The last call.** The call in which the power goes happens in part: an append may be there, a sync may have worked. Every later call
+//! fails. A process may die ([`Fault::Kill`]) instead: reads of the next one see all that was written, none of it durable by that, and
+//! files may have grown by zeros. Then the power goes at any call, also while the store is being opened.
+//!
+//! **Failing calls.** A call may fail once, some times on end, or for good with all of its kind ([`Fault::Broken`]), and the machine goes on. An append leaves
+//! any part of its bytes behind; a create or a remove may have worked all the same; a truncate does nothing; a read fails and the next one works. A full
+//! disk fails appends and creates for a while, and nothing else.
+//!
+//! **A failed sync** makes nothing durable. Half of the time what it should have written is still to be written, and the next sync
+//! does so. The other half the kernel calls it clean: **reads see it, later syncs succeed and leave it out, and a power cut takes
+//! it** (Linux on ext4 and xfs). Only bytes that are written once more are durable with the next sync. Writing the same bytes again
+//! in place harms none that are durable.
+//!
+//! **Damage**, apart from all this: [`Faulty::rot`] changes a bit of what is durable, [`Fault::FlipRead`] one of what is read. A store need not survive
+//! it, but must never answer with anything that is wrong.
+
+mod every;
+mod fault;
+mod file;
+mod segment;
+mod slots;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bitcask_core::{Bytes, Segment, SegmentId, Storage};
+use bitcask_core::{SegmentId, Storage};
 
 use super::random::Random;
+use fault::{Failing, Verdict, off};
+use file::File;
 
-/// What is to go wrong, by the number of the call since it was set.
+pub use every::Image;
+pub use fault::{Call, Fault, Rates};
+pub use segment::FaultySegment;
+
+/// How segments are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing.
+pub enum Profile {
+    /// As files with names.
     #[default]
-    None,
-    /// The power goes in this call that changes something (append, sync, truncate, freeze, create, remove).
-    Cut(u64),
-    /// So many calls that change something fail, from this one on.
-    FailWrites(u64, u64),
-    /// This call that only looks (read, open, list) fails.
-    FailRead(u64),
-    /// Appends and creates fail for want of room, so many, from this call that changes something on.
-    Full(u64, u64),
+    Files,
+    /// In slots that are used again in place.
+    Slots,
 }
 
 /// The storage. Clones share everything.
@@ -53,72 +77,54 @@ pub struct Faulty {
 
 #[derive(Debug)]
 struct Disk {
+    profile: Profile,
     files: BTreeMap<SegmentId, SharedFile>,
-    fault: Fault,
-    /// Calls since the fault was set: those that change something, and those that look.
-    writes: u64,
-    reads: u64,
+    /// What a power cut does to names: gives one back, or takes it.
+    limbo: Vec<(SegmentId, Option<SharedFile>)>,
+    /// Slots that hold no segment, the one that is used next first.
+    free: Vec<File>,
+    failing: Failing,
     off: bool,
-    /// Whether a call failed since this was last asked.
+    /// The process is dead, but not the machine.
+    killed: bool,
+    /// Whether a call failed since this was last asked: in this session, in this step of a program, for more than want of room.
     fired: bool,
+    fired_lately: bool,
+    fired_hard: bool,
     /// What becomes of bytes: apart from `random`, so that the store's own choices stay the same.
     chance: Random,
     random: Random,
     now_ms: u64,
     /// The segment that was removed last.
     stale: Vec<u8>,
+    trace: u64,
+    syncs: u64,
+    counts: Counts,
 }
 
-/// Bytes of a segment's header.
-const HEADER_LEN: usize = 72;
+/// What came to pass that is rare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Failed syncs that gave up what they should have written.
+    pub given_up: u64,
+    /// Power cuts that took what a sync had given up and a later one had passed over.
+    pub lost_by_syncs: u64,
+    /// Names that came back, or went, with the power.
+    pub names_changed: u64,
+    /// Segments in slots that were used before.
+    pub slots_reused: u64,
+    /// Slots whose header was torn.
+    pub slots_torn: u64,
+    /// Bits that were changed.
+    pub flips: u64,
+    /// Where the last of them was: the segment, and the place in it.
+    pub flipped: (u64, usize),
+}
 
 type SharedFile = Arc<Mutex<File>>;
 
-#[derive(Clone, Debug, Default)]
-struct File {
-    live: Vec<u8>,
-    durable: Vec<u8>,
-    stable: usize,
-    /// What was cut off since the last sync, in its old place.
-    ghost: Vec<u8>,
-}
-
-/// One segment.
-#[derive(Debug)]
-pub struct FaultySegment {
-    disk: Arc<Mutex<Disk>>,
-    file: SharedFile,
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What is to happen in a call that changes something.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Works,
-    Fails(io::ErrorKind),
-    /// It fails, and the power is gone.
-    Cut,
-    /// The power was gone before.
-    Off,
-}
-
-impl Verdict {
-    fn error(self) -> io::Error {
-        match self {
-            Verdict::Fails(kind) => io::Error::new(kind, "a failure that the test wanted"),
-            _ => io::Error::other("the power is off"),
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Call {
-    Append,
-    Create,
-    Other,
 }
 
 impl Disk {
@@ -126,34 +132,34 @@ impl Disk {
         if self.off {
             return Verdict::Off;
         }
-        self.writes += 1;
-        let number = self.writes;
-        let within = |from: u64, count: u64| from <= number && number - from < count;
-        let verdict = match self.fault {
-            Fault::Cut(at) if at == number => Verdict::Cut,
-            Fault::FailWrites(from, count) if within(from, count) => {
-                Verdict::Fails(io::ErrorKind::Other)
-            }
-            Fault::Full(from, count) if within(from, count) && call != Call::Other => {
-                Verdict::Fails(io::ErrorKind::StorageFull)
-            }
-            _ => Verdict::Works,
-        };
-        self.off = verdict == Verdict::Cut;
-        self.fired |= verdict != Verdict::Works;
+        let verdict = self.failing.write(call, &mut self.chance);
+        self.syncs += u64::from(call == Call::Sync);
+        self.note(call as u64 + 1, matches!(verdict, Verdict::Works).into());
+        if verdict != Verdict::Works {
+            let full = verdict == Verdict::Fails(io::ErrorKind::StorageFull);
+            (self.fired, self.fired_lately) = (true, true);
+            self.fired_hard |= !full;
+        }
+        self.killed |= verdict == Verdict::Kill;
+        self.off = matches!(verdict, Verdict::Cut | Verdict::Kill);
         verdict
     }
 
     fn read(&mut self) -> io::Result<()> {
         if self.off {
-            return Err(Verdict::Off.error());
+            return Err(off());
         }
-        self.reads += 1;
-        if self.fault == Fault::FailRead(self.reads) {
-            self.fired = true;
-            return Err(Verdict::Fails(io::ErrorKind::Other).error());
+        if self.failing.read(&mut self.chance) {
+            (self.fired, self.fired_lately, self.fired_hard) = (true, true, true);
+            return Err(io::ErrorKind::Other.into());
         }
         Ok(())
+    }
+
+    /// Takes something into the trace.
+    fn note(&mut self, what: u64, of: u64) {
+        self.trace =
+            (self.trace.rotate_left(7) ^ what ^ (of << 8)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 
@@ -161,32 +167,50 @@ impl Faulty {
     /// An empty folder. Everything that happens follows from the seed and the calls.
     #[must_use]
     pub fn new(seed: u64) -> Faulty {
+        Faulty::with_profile(seed, Profile::Files)
+    }
+
+    /// An empty folder, or an empty pool.
+    #[must_use]
+    pub fn with_profile(seed: u64, profile: Profile) -> Faulty {
         let disk = Disk {
+            profile,
             files: BTreeMap::new(),
-            fault: Fault::None,
-            writes: 0,
-            reads: 0,
+            limbo: Vec::new(),
+            free: Vec::new(),
+            failing: Failing::default(),
             off: false,
+            killed: false,
             fired: false,
+            fired_lately: false,
+            fired_hard: false,
             chance: Random::new(seed ^ 0x5eed),
             random: Random::new(seed),
             now_ms: 0,
             stale: Vec::new(),
+            trace: 0,
+            syncs: 0,
+            counts: Counts::default(),
         };
         Faulty { disk: Arc::new(Mutex::new(disk)) }
     }
 
     /// Says what is to go wrong next, and counts calls from 0 again.
     pub fn set_fault(&self, fault: Fault) {
-        let mut disk = lock(&self.disk);
-        (disk.fault, disk.writes, disk.reads) = (fault, 0, 0);
+        lock(&self.disk).failing = Failing::of(fault);
     }
 
     /// Calls since the fault was set: those that change something, and those that look.
     #[must_use]
     pub fn calls(&self) -> (u64, u64) {
         let disk = lock(&self.disk);
-        (disk.writes, disk.reads)
+        (disk.failing.writes, disk.failing.reads)
+    }
+
+    /// Syncs that were asked for so far.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        lock(&self.disk).syncs
     }
 
     /// Other chances from here on; the store's own random bits stay what they are.
@@ -194,10 +218,16 @@ impl Faulty {
         lock(&self.disk).chance = Random::new(seed);
     }
 
-    /// Whether the power is off.
+    /// Whether the power is off, or the process dead.
     #[must_use]
     pub fn is_off(&self) -> bool {
         lock(&self.disk).off
+    }
+
+    /// Whether it is the process that is dead, and not the machine.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        lock(&self.disk).killed
     }
 
     /// Whether a call failed since this was last forgotten.
@@ -206,15 +236,27 @@ impl Faulty {
         lock(&self.disk).fired
     }
 
-    /// Whether more than room is wanting.
+    /// Whether a call failed in this step.
+    #[must_use]
+    pub fn has_fired_lately(&self) -> bool {
+        lock(&self.disk).fired_lately
+    }
+
+    /// Whether more than room was wanting.
     #[must_use]
     pub fn may_poison(&self) -> bool {
-        !matches!(lock(&self.disk).fault, Fault::Full(..))
+        lock(&self.disk).fired_hard
     }
 
     /// Forgets that a call failed.
     pub fn forget_fired(&self) {
-        lock(&self.disk).fired = false;
+        let mut disk = lock(&self.disk);
+        (disk.fired, disk.fired_lately, disk.fired_hard) = (false, false, false);
+    }
+
+    /// A step begins.
+    pub fn begin_step(&self) {
+        lock(&self.disk).fired_lately = false;
     }
 
     /// Sets the time.
@@ -228,201 +270,108 @@ impl Faulty {
         lock(&self.disk).files.iter().map(|(id, file)| (*id, lock(file).live.clone())).collect()
     }
 
+    /// Bytes of all segments.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        lock(&self.disk).files.values().map(|file| lock(file).live.len() as u64).sum()
+    }
+
+    /// Stands for all calls so far: the same program, seed and faults give the same.
+    #[must_use]
+    pub fn trace(&self) -> u64 {
+        lock(&self.disk).trace
+    }
+
+    /// What came to pass that is rare.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        lock(&self.disk).counts
+    }
+
     /// Puts other bytes in a segment's place, durable ones, also under handles that are open: damage that no checksum tells.
     pub fn replace(&self, id: SegmentId, bytes: &[u8]) {
         if let Some(file) = lock(&self.disk).files.get(&id) {
-            let mut file = lock(file);
-            file.live = bytes.to_vec();
-            file.sync();
+            *lock(file) = File::of(bytes.to_vec());
         }
+    }
+
+    /// Changes one bit of what is durable, in any segment. Says whether there was one.
+    pub fn rot(&self) -> bool {
+        let mut disk = lock(&self.disk);
+        let total: usize = disk.files.values().map(|file| lock(file).stable).sum();
+        let mut place = disk.chance.index(total);
+        let bit = disk.chance.below(8);
+        for (id, file) in &disk.files {
+            let (id, mut file) = (id.0, lock(file));
+            if place < file.stable {
+                file.durable[place] ^= 1 << bit;
+                file.live[place] ^= 1 << bit;
+                drop(file);
+                disk.counts.flips += 1;
+                disk.counts.flipped = (id, place);
+                return true;
+            }
+            place -= file.stable;
+        }
+        false
     }
 
     /// The power goes, if it has not yet, and comes back: what was durable is there, of the rest whatever chance left. Handles from
     /// before belong to another world.
     pub fn power_on(&self) {
         let mut disk = lock(&self.disk);
-        let Disk { files, chance, stale, .. } = &mut *disk;
+        disk.after_a_cut();
+        disk.begin();
+    }
+
+    /// The next process begins, on the same machine.
+    pub fn restart(&self) {
+        let mut disk = lock(&self.disk);
+        disk.after_a_kill();
+        disk.begin();
+    }
+}
+
+impl Disk {
+    fn begin(&mut self) {
+        (self.off, self.killed) = (false, false);
+        (self.fired, self.fired_lately, self.fired_hard) = (false, false, false);
+        self.failing = Failing::default();
+    }
+
+    fn after_a_cut(&mut self) {
+        for (id, file) in std::mem::take(&mut self.limbo) {
+            let there = match file {
+                Some(file) => self.files.insert(id, file).is_some(),
+                None => self.files.remove(&id).is_none(),
+            };
+            self.counts.names_changed += u64::from(!there);
+        }
+        let Disk { files, chance, stale, counts, .. } = self;
         for file in files.values_mut() {
-            let left = lock(file).after_a_cut(chance, stale);
-            let file_left =
-                File { durable: left.clone(), stable: left.len(), live: left, ghost: Vec::new() };
-            *file = Arc::new(Mutex::new(file_left));
+            let left = {
+                let file = lock(file);
+                counts.lost_by_syncs += u64::from(file.has_lost());
+                file.after_a_cut(chance, stale)
+            };
+            *file = Arc::new(Mutex::new(File::of(left)));
         }
-        (disk.off, disk.fired, disk.fault) = (false, false, Fault::None);
-    }
-}
-
-impl File {
-    fn sync(&mut self) {
-        self.durable.clone_from(&self.live);
-        self.stable = self.live.len();
-        self.ghost.clear();
+        for slot in &mut self.free {
+            *slot = File::of(slot.after_a_cut(&mut self.chance, &self.stale));
+        }
+        self.sort_slots();
     }
 
-    fn truncate(&mut self, len: usize) {
-        if self.ghost.len() < self.live.len() {
-            self.ghost.resize(self.live.len(), 0);
-        }
-        for (ghost, live) in self.ghost.iter_mut().zip(&self.live).skip(len) {
-            *ghost = *live;
-        }
-        self.live.truncate(len);
-        self.stable = self.stable.min(len);
-    }
-
-    fn is_durable(&self) -> bool {
-        self.stable == self.live.len() && self.stable == self.durable.len() && self.ghost.is_empty()
-    }
-
-    /// One of the images that the fault model allows.
-    fn after_a_cut(&self, chance: &mut Random, stale: &[u8]) -> Vec<u8> {
-        if self.is_durable() {
-            return self.live.clone();
-        }
-        match chance.below(10) {
-            0 => self.durable.clone(),
-            1 => self.live.clone(),
-            2 | 3 => {
-                let end = self.stable + chance.index(self.live.len() - self.stable + 1);
-                self.live[..end].to_vec()
+    /// Segments may have grown ahead of what was appended.
+    fn after_a_kill(&mut self) {
+        for file in self.files.values_mut() {
+            let mut left = lock(file).clone();
+            if !left.frozen && self.chance.one_in(3) {
+                left.grow(self.chance.index(100));
             }
-            4 => {
-                let zeros_from = self.stable + chance.index(self.live.len() - self.stable + 1);
-                let mut left = self.live[..zeros_from].to_vec();
-                left.resize(self.live.len() + chance.index(100), 0);
-                left
-            }
-            5 if !self.ghost.is_empty() => self.with_ghost(),
-            _ => self.mixed(chance, stale),
+            *file = Arc::new(Mutex::new(left));
         }
-    }
-
-    /// The truncation never reached the disk, what was written since did.
-    fn with_ghost(&self) -> Vec<u8> {
-        let mut left = self.live.clone();
-        left.extend(self.ghost.iter().skip(self.live.len()));
-        left
-    }
-
-    /// Sector by sector.
-    fn mixed(&self, chance: &mut Random, stale: &[u8]) -> Vec<u8> {
-        let sector = [32, 64, 512][chance.index(3)];
-        let longest = self.live.len().max(self.durable.len()).max(self.ghost.len());
-        let len = match chance.below(4) {
-            0 => self.stable + chance.index(longest - self.stable + 1),
-            1 => longest + chance.index(100),
-            2 => self.live.len(),
-            _ => longest,
-        };
-        // Half of the time all but one sector are as written.
-        let sectors = (longest / sector) + 1;
-        let first = self.stable / sector;
-        let odd_one = chance.one_in(2).then(|| first + chance.index(sectors - first));
-        let at = |bytes: &[u8], place: usize| bytes.get(place).copied().unwrap_or(0);
-        let mut left = self.live[..self.stable.min(len)].to_vec();
-        let mut choice = (usize::MAX, 0);
-        for place in left.len()..len {
-            if choice.0 != place / sector {
-                let is_odd = odd_one.is_none_or(|odd| odd == place / sector);
-                choice = (place / sector, if is_odd { chance.below(8) } else { 0 });
-            }
-            left.push(match choice.1 {
-                // Nothing was ever written here.
-                0..=5 | 7.. if longest <= place => 0,
-                // A removed segment's header is overwritten before its place is used again.
-                6 if place < HEADER_LEN => 0,
-                0 | 1 => at(&self.live, place),
-                2 | 3 => at(&self.durable, place),
-                4 => 0,
-                5 => at(&self.ghost, place),
-                6 => at(stale, place),
-                _ => chance.bits() as u8,
-            });
-        }
-        left
-    }
-}
-
-impl FaultySegment {
-    fn both(&self) -> (MutexGuard<'_, Disk>, MutexGuard<'_, File>) {
-        let disk = lock(&self.disk);
-        (disk, lock(&self.file))
-    }
-}
-
-impl Segment for FaultySegment {
-    fn len(&self) -> u64 {
-        lock(&self.file).live.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        let (mut disk, file) = self.both();
-        disk.read()?;
-        let start = offset as usize;
-        match file.live.get(start..start.saturating_add(len)) {
-            Some(bytes) => Ok(Bytes::copy_from_slice(bytes)),
-            None => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
-    }
-
-    fn append(&self, parts: &[&[u8]]) -> io::Result<()> {
-        let (mut disk, mut file) = self.both();
-        let verdict = disk.write(Call::Append);
-        let bytes = parts.concat();
-        match verdict {
-            Verdict::Works => {
-                file.live.extend_from_slice(&bytes);
-                return Ok(());
-            }
-            Verdict::Fails(_) => {
-                let short = match disk.chance.below(4) {
-                    0 => 0,
-                    1 => bytes.len(),
-                    _ => disk.chance.index(bytes.len() + 1),
-                };
-                file.live.extend_from_slice(&bytes[..short]);
-            }
-            Verdict::Cut => file.live.extend_from_slice(&bytes),
-            Verdict::Off => {}
-        }
-        Err(verdict.error())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let (mut disk, mut file) = self.both();
-        let verdict = disk.write(Call::Other);
-        if verdict == Verdict::Works || (verdict == Verdict::Cut && disk.chance.one_in(2)) {
-            file.sync();
-        }
-        if verdict == Verdict::Works { Ok(()) } else { Err(verdict.error()) }
-    }
-
-    fn rewrite(&self, place: Range<u64>) -> io::Result<()> {
-        let (mut disk, file) = self.both();
-        if file.live.get(place.start as usize..place.end as usize).is_none() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        match disk.write(Call::Other) {
-            Verdict::Works => Ok(()),
-            verdict => Err(verdict.error()),
-        }
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        let (mut disk, mut file) = self.both();
-        let verdict = disk.write(Call::Other);
-        let len = len as usize;
-        if matches!(verdict, Verdict::Works | Verdict::Cut) && len < file.live.len() {
-            file.truncate(len);
-        }
-        if verdict == Verdict::Works { Ok(()) } else { Err(verdict.error()) }
-    }
-
-    fn freeze(&self) -> io::Result<()> {
-        match lock(&self.disk).write(Call::Other) {
-            Verdict::Works => Ok(()),
-            verdict => Err(verdict.error()),
-        }
+        self.sort_slots();
     }
 }
 
@@ -441,37 +390,26 @@ impl Storage for Faulty {
         if disk.files.contains_key(&id) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let file = SharedFile::default();
-        let half_done = matches!(verdict, Verdict::Fails(_) | Verdict::Cut);
-        if verdict == Verdict::Works || (half_done && disk.chance.one_in(2)) {
-            disk.files.insert(id, Arc::clone(&file));
-        }
-        match verdict {
-            Verdict::Works => Ok(FaultySegment { disk: Arc::clone(&self.disk), file }),
-            verdict => Err(verdict.error()),
-        }
+        let file = disk.create(id, verdict);
+        let segment = FaultySegment::new(&self.disk, file);
+        verdict.answer(segment)
     }
 
     fn open(&self, id: SegmentId) -> io::Result<FaultySegment> {
         let mut disk = lock(&self.disk);
         disk.read()?;
         let file = disk.files.get(&id).ok_or(io::ErrorKind::NotFound)?;
-        Ok(FaultySegment { disk: Arc::clone(&self.disk), file: Arc::clone(file) })
+        Ok(FaultySegment::new(&self.disk, Arc::clone(file)))
     }
 
     fn remove(&self, id: SegmentId) -> io::Result<()> {
         let mut disk = lock(&self.disk);
-        let verdict = disk.write(Call::Other);
+        let verdict = disk.write(Call::Remove);
         if !disk.files.contains_key(&id) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let half_done = matches!(verdict, Verdict::Fails(_) | Verdict::Cut);
-        if (verdict == Verdict::Works || (half_done && disk.chance.one_in(2)))
-            && let Some(file) = disk.files.remove(&id)
-        {
-            disk.stale.clone_from(&lock(&file).live);
-        }
-        if verdict == Verdict::Works { Ok(()) } else { Err(verdict.error()) }
+        disk.remove(id, verdict);
+        verdict.answer(())
     }
 
     fn now_ms(&self) -> u64 {

@@ -1,0 +1,190 @@
+//! Takes rules out of the engine, one at a time, and sees that a test notices: `make mutants`.
+//!
+//! ```text
+//! ONLY=tombstones   those whose names have this
+//! ```
+//!
+//! Works on a copy of the project in `target/mutants`, so that each build is a small one. First the exhaustive run, then the simulator, which
+//! between them find most in seconds; what they do not find is for the test suites. One that survives makes the run fail.
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use bitcask_tests::mutants::{Mutant, all};
+
+/// Lives that the simulator has for one.
+const LIVES: &str = "400000";
+
+/// A mutant may make the engine run for ever.
+const LONGEST: Duration = Duration::from_secs(600);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("{what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project")?;
+    let lab = Lab { root: root.to_owned(), folder: root.join("target/mutants") };
+    lab.copy()?;
+    lab.find("nothing at all")?.map_or(Ok(()), |by| Err(format!("without any mutant, {by}")))?;
+    let only = env::var("ONLY").unwrap_or_default();
+    let mutants: Vec<Mutant> = all()?.into_iter().filter(|m| m.name.contains(&only)).collect();
+    let mut survivors = Vec::new();
+    for (number, mutant) in mutants.iter().enumerate() {
+        let started = Instant::now();
+        let caught = lab.with(mutant)?;
+        let seconds = started.elapsed().as_secs_f64();
+        let by = caught.as_deref().unwrap_or("SURVIVED");
+        println!(
+            "{:>3}/{}  {seconds:>6.1} s  {}\n           {by}",
+            number + 1,
+            mutants.len(),
+            mutant.name
+        );
+        if caught.is_none() {
+            survivors.push(mutant.name.as_str());
+        }
+    }
+    println!("{} mutants, {} survived", mutants.len(), survivors.len());
+    if survivors.is_empty() { Ok(()) } else { Err(format!("no test noticed: {survivors:#?}")) }
+}
+
+/// A copy of the project.
+struct Lab {
+    root: PathBuf,
+    folder: PathBuf,
+}
+
+impl Lab {
+    /// Copies what has changed, so that cargo builds no more than that.
+    fn copy(&self) -> Result<(), String> {
+        let listed = Command::new("git")
+            .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+            .current_dir(&self.root)
+            .output()
+            .map_err(|error| format!("git ls-files: {error}"))?;
+        let wanted =
+            ["core/", "cli/", "tests/", "wasm/", "benches/", "Cargo.", "clippy.toml", "FORMAT.md"];
+        for name in String::from_utf8_lossy(&listed.stdout).lines() {
+            if !wanted.iter().any(|wanted| name.starts_with(wanted)) {
+                continue;
+            }
+            // A file that was deleted and is still listed.
+            let Ok(bytes) = fs::read(self.root.join(name)) else { continue };
+            let to = self.folder.join("tree").join(name);
+            if fs::read(&to).ok().as_ref() != Some(&bytes) {
+                let failed = |error| format!("{}: {error}", to.display());
+                fs::create_dir_all(to.parent().unwrap_or(&to)).map_err(failed)?;
+                fs::write(&to, bytes).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What notices this mutant.
+    fn with(&self, mutant: &Mutant) -> Result<Option<String>, String> {
+        let file = self.folder.join("tree").join(&mutant.file);
+        let failed = |error| format!("{}: {error}", file.display());
+        let text = fs::read_to_string(&file).map_err(failed)?;
+        fs::write(&file, mutant.apply(&text)?).map_err(failed)?;
+        let found = self.find(&mutant.name);
+        fs::write(&file, text).map_err(failed)?;
+        found
+    }
+
+    fn find(&self, name: &str) -> Result<Option<String>, String> {
+        let built = self.cargo(&["build", "--bins"])?;
+        if !built.worked {
+            return Err(format!("mutant \"{name}\" does not compile:\n{}", built.said));
+        }
+        let bin = |name: &str| self.folder.join("target/mutants").join(name);
+        let exhaust = self.call(Command::new(bin("exhaust")).env("STEPS", "3"))?;
+        if let Some(how) = exhaust.failure() {
+            return Ok(Some(format!("the exhaustive run: {how}")));
+        }
+        let mut simulate = Command::new(bin("simulate"));
+        let simulated = self.call(simulate.env("LIVES", LIVES).env("QUICK", "1"))?;
+        if let Some(how) = simulated.failure() {
+            return Ok(Some(format!("the simulator: {how}")));
+        }
+        for suite in ["damage", "model"] {
+            let tested = self.cargo(&["test", "--test", suite])?;
+            if let Some(how) = tested.failure() {
+                return Ok(Some(format!("the tests, {suite}: {how}")));
+            }
+        }
+        Ok(None)
+    }
+
+    fn cargo(&self, what: &[&str]) -> Result<Called, String> {
+        let mut cargo = Command::new("cargo");
+        cargo.args(what).args(["--quiet", "--profile", "mutants", "--package", "bitcask-tests"]);
+        cargo
+            .current_dir(self.folder.join("tree"))
+            .env("CARGO_TARGET_DIR", self.folder.join("target"));
+        self.call(&mut cargo)
+    }
+
+    /// Runs a command to its end, or for as long as is sensible. What it says is kept.
+    fn call(&self, command: &mut Command) -> Result<Called, String> {
+        let failed = |error: std::io::Error| format!("running a command: {error}");
+        let log = self.folder.join("said");
+        let file = fs::File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+        let other = file.try_clone().map_err(|error| format!("{}: {error}", log.display()))?;
+        command.stdin(Stdio::null()).stdout(file).stderr(other);
+        let started = Instant::now();
+        let mut child = command.spawn().map_err(failed)?;
+        let status = loop {
+            if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
+                break Some(status);
+            }
+            if LONGEST < started.elapsed() {
+                // It may have ended just now.
+                let _ = child.kill();
+                let _ = child.wait();
+                break None;
+            }
+            thread::sleep(Duration::from_millis(20));
+        };
+        let said = fs::read(&log).unwrap_or_default();
+        Ok(Called {
+            worked: status.is_some_and(|status| status.success()),
+            hangs: status.is_none(),
+            said: String::from_utf8_lossy(&said).into_owned(),
+            took: started.elapsed(),
+        })
+    }
+}
+
+struct Called {
+    worked: bool,
+    hangs: bool,
+    said: String,
+    took: Duration,
+}
+
+impl Called {
+    /// How it failed, in a few words, and how soon.
+    fn failure(&self) -> Option<String> {
+        if self.worked {
+            return None;
+        }
+        let seconds = self.took.as_secs_f64();
+        if self.hangs {
+            return Some(format!("it hangs ({seconds:.0} s)"));
+        }
+        let telling = |line: &&str| {
+            line.starts_with("SEED=") || line.ends_with("... FAILED") || line.starts_with('[')
+        };
+        let line = self.said.lines().find(telling).or_else(|| self.said.lines().last());
+        let short: String = line.unwrap_or_default().chars().take(160).collect();
+        Some(format!("{short} ({seconds:.1} s)"))
+    }
+}
