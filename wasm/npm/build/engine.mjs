@@ -34,8 +34,18 @@ export async function buildEngine({ rebuild }) {
 async function wasmPack() {
     const path = [join(process.cwd(), PROJECT, '.tools/bin'), process.env.PATH].join(delimiter);
     const flags = ['--target', 'web', '--profile', 'browser', '--no-pack', '--no-opt', '--mode', 'no-install'];
-    const env = { ...process.env, PATH: path, CARGO_ENCODED_RUSTFLAGS: withoutPaths() };
+    const env = { ...process.env, PATH: path, CARGO_ENCODED_RUSTFLAGS: rustFlags() };
     await run('wasm-pack', ['--quiet', 'build', '..', ...flags], env);
+}
+
+/**
+ * How far functions are copied into their callers, in LLVM's measure, whose own choice is 225: what a page loads becomes an eighth
+ * smaller, and calls in it take a sixth longer, of the microsecond or two that they take.
+ */
+const INLINED_MAX = 25;
+
+function rustFlags() {
+    return [`-Cllvm-args=-inline-threshold=${INLINED_MAX}`, ...withoutPaths()].join('\x1f');
 }
 
 /** Panics name source files: nobody shall load, or learn, where they were when the engine was built. */
@@ -43,5 +53,5 @@ function withoutPaths() {
     const sysroot = execFileSync('rustc', ['--print', 'sysroot'], { encoding: 'utf8', cwd: PROJECT }).trim();
     const cargo = process.env.CARGO_HOME ?? join(homedir(), '.cargo');
     const folders = [join(sysroot, 'lib/rustlib/src/rust/library'), join(cargo, 'registry/src'), resolve(PROJECT)];
-    return folders.map((folder) => `--remap-path-prefix=${folder}=`).join('\x1f');
+    return folders.map((folder) => `--remap-path-prefix=${folder}=`);
 }
