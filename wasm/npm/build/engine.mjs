@@ -40,7 +40,8 @@ async function wasmPack() {
 
 /**
  * How far functions are copied into their callers, in LLVM's measure, whose own choice is 225: what a page loads becomes an eighth
- * smaller, and calls in it take a sixth longer, of the microsecond or two that they take.
+ * smaller (170 to 149 kB gzipped), and processor time differs by less than one run from the next (puts, gets, scans, openings,
+ * merges on files in memory).
  */
 const INLINED_MAX = 25;
 
