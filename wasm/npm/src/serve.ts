@@ -26,7 +26,7 @@ export function serve(load: (wasm: Wasm) => Promise<void>): void {
 
     const open = async (message: ToWorker & { type: 'open' }): Promise<void> => {
         let loading = true;
-        wake(message.name);
+        void wake(message.name);
         try {
             await load(message.wasm);
             loading = false;
@@ -58,13 +58,14 @@ export function serve(load: (wasm: Wasm) => Promise<void>): void {
  * The first calls for files wait for parts of the browser to start. Here they do so while the engine loads, which then finds
  * them ready; whatever is wrong shows when the engine asks.
  */
-function wake(name: string): void {
-    const storage = globalThis.navigator?.storage;
-    storage
-        ?.getDirectory?.()
-        .then((root) => root.getDirectoryHandle(FOLDER))
-        .then((folder) => folder.getDirectoryHandle(name))
-        .catch(() => undefined);
+async function wake(name: string): Promise<void> {
+    try {
+        const root = await navigator.storage.getDirectory();
+        const folder = await root.getDirectoryHandle(FOLDER);
+        await folder.getDirectoryHandle(name);
+    } catch {
+        // A new store, or a browser without such files.
+    }
 }
 
 async function perform(
