@@ -95,6 +95,16 @@ fn peek<G: Segment>(entry: &Entry<G>, offset: u64, left: u64) -> Option<&[u8]> {
     entry.segment.peek(offset, len_in_memory(left)?)
 }
 
+/// Brings the beginning of a record into the processor's cache, if it is in memory.
+pub(crate) fn touch<G: Segment>(entry: &Entry<G>, offset: u64) -> u8 {
+    let left = entry.end().saturating_sub(offset);
+    let bytes = peek(entry, offset, left.min(TOUCHED_LEN)).unwrap_or_default();
+    bytes.iter().step_by(64).fold(0, |sum, byte| sum ^ byte)
+}
+
+/// Behind these the processor goes on by itself.
+const TOUCHED_LEN: u64 = 192;
+
 pub(crate) fn read<G: Segment>(entry: &Entry<G>, offset: u64, len: u64) -> Result<Bytes> {
     let len =
         len_in_memory(len).ok_or(Error::Limit("a value larger than this platform's memory"))?;

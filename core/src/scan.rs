@@ -3,17 +3,21 @@
 use std::collections::VecDeque;
 use std::ops::Bound;
 
+use crate::catalog::Slots;
 use crate::error::{Error, Result};
 use crate::format::walk::Depth;
-use crate::keydir::{Bounds, Location};
-use crate::order::{keys_in_order, take_in_order};
-use crate::read::record_at;
+use crate::keydir::{Bounds, Location, Run};
+use crate::read::{record_at, touch};
 use crate::segment::Storage;
 use crate::snapshot::Snapshot;
 use crate::store::Entry;
+use crate::sync::Arc;
 
 /// Keys that are taken from the keydir at a time: its lock is held for no longer than that.
 const CHUNK_LEN: usize = 256;
+
+/// Records that are looked at ahead.
+const TOUCHED_AHEAD: usize = 64;
 
 /// Which keys a scan visits, in which order, and how many. Begin with [`Range::all`] or [`Range::prefix`]; each
 /// bound narrows what was there before.
@@ -129,7 +133,11 @@ pub struct Scan<S: Storage> {
     snapshot: Snapshot<S>,
     bounds: Bounds,
     left: usize,
-    chunk: VecDeque<(Vec<u8>, Option<Location>)>,
+    chunk: Run,
+    /// How many of the chunk were visited.
+    visited: usize,
+    /// The segments, as of when the chunk was taken. While the snapshot lives those that the chunk names stay.
+    slots: Arc<Slots<S::Segment>>,
     /// What was wrong with records whose keys could not be read.
     keyless: VecDeque<Error>,
     /// Nothing is left behind the chunk.
@@ -143,7 +151,9 @@ impl<S: Storage> Scan<S> {
             snapshot,
             bounds,
             left: limit,
-            chunk: VecDeque::new(),
+            chunk: Run::default(),
+            visited: 0,
+            slots: Arc::default(),
             keyless: VecDeque::new(),
             exhausted: false,
         }
@@ -151,42 +161,48 @@ impl<S: Storage> Scan<S> {
 
     /// Takes the next keys and where they stand.
     fn refill(&mut self) -> Result<()> {
-        let keys = match self.snapshot.inner().keydir.all() {
+        self.chunk = match self.snapshot.inner().keydir.all() {
             Some(all) => {
                 self.exhausted = true;
                 self.gather(all)?
             }
             None => self.next_of_ordered(),
         };
-        self.chunk = keys.into();
+        self.visited = 0;
+        self.slots = Arc::clone(&self.snapshot.inner().catalog.load());
         Ok(())
     }
 
     /// The next keys of an ordered keydir, and those of the history that lie between.
-    fn next_of_ordered(&mut self) -> Vec<(Vec<u8>, Option<Location>)> {
+    fn next_of_ordered(&mut self) -> Run {
         let inner = self.snapshot.inner();
-        let found = inner.keydir.range(&self.bounds, CHUNK_LEN);
+        // One more than asked for, since one may have expired.
+        let limit = self.left.saturating_add(1).min(CHUNK_LEN);
+        let mut found = inner.keydir.range(&self.bounds, limit);
         let mut within = self.bounds.clone();
-        match found.last() {
-            Some((last, _)) if found.len() == CHUNK_LEN => {
-                let last = last.clone();
+        match found.len().checked_sub(1).and_then(|last| found.get(last)) {
+            Some((last, _)) if found.len() == limit => {
                 match within.reverse {
-                    false => within.upper = Bound::Included(last.clone()),
-                    true => within.lower = Bound::Included(last.clone()),
+                    false => within.upper = Bound::Included(last.to_vec()),
+                    true => within.lower = Bound::Included(last.to_vec()),
                 }
-                self.bounds.go_on_after(last);
+                self.bounds.go_on_after(last.to_vec());
             }
             _ => self.exhausted = true,
         }
         // Keys that were removed since the snapshot: asked for after the keydir, so that none slips between.
         let superseded = inner.snapshots.superseded(&within);
-        merged(found, true, superseded, self.bounds.reverse)
+        if !superseded.is_empty() {
+            superseded.iter().for_each(|key| found.push(key, None));
+            found.sort(within.reverse);
+        }
+        found
     }
 
     /// All keys within bounds of a keydir that does not keep them.
-    fn gather(&mut self, all: Vec<Location>) -> Result<Vec<(Vec<u8>, Option<Location>)>> {
+    fn gather(&mut self, all: Vec<Location>) -> Result<Run> {
         let inner = self.snapshot.inner();
-        let mut found = Vec::new();
+        let mut found = Run::default();
         for at in all {
             // Segments stay while this snapshot lives, so what was found can be read.
             let Some(entry) = inner.catalog.get(at.slot) else { continue };
@@ -199,21 +215,24 @@ impl<S: Storage> Scan<S> {
                 Err(error) => return Err(error),
             };
             if self.bounds.contains(&key) {
-                found.push((key.to_vec(), at));
+                found.push(&key, Some(at));
             }
         }
         let superseded = inner.snapshots.superseded(&self.bounds);
-        Ok(merged(found, false, superseded, self.bounds.reverse))
+        superseded.iter().for_each(|key| found.push(key, None));
+        found.sort(self.bounds.reverse);
+        Ok(found)
     }
 
-    /// The next key of the range, which may be none of this snapshot, and where it may stand.
-    fn next_place(&mut self) -> Option<Result<(Vec<u8>, Option<Location>)>> {
+    /// The number in the chunk of the next key of the range, which may be none of this snapshot.
+    fn next_place(&mut self) -> Option<Result<usize>> {
         while self.left > 0 {
             if let Some(error) = self.keyless.pop_front() {
                 return Some(Err(error));
             }
-            if let Some(place) = self.chunk.pop_front() {
-                return Some(Ok(place));
+            if self.visited < self.chunk.len() {
+                self.visited += 1;
+                return Some(Ok(self.visited - 1));
             }
             if self.exhausted {
                 return None;
@@ -226,9 +245,26 @@ impl<S: Storage> Scan<S> {
         None
     }
 
+    /// Looks at the records that come next, all at once: they lie anywhere in the log, and waiting for memory once for all of
+    /// them takes a fraction of the time of waiting for each.
+    fn touch(&self, number: usize) {
+        if !number.is_multiple_of(TOUCHED_AHEAD) {
+            return;
+        }
+        let mut sum = 0;
+        let next = number..(number + TOUCHED_AHEAD).min(self.chunk.len());
+        for (_, at) in next.filter_map(|number| self.chunk.get(number)) {
+            let Some(Location { slot, offset }) = at else { continue };
+            if let Some(Some(entry)) = self.slots.get(usize::from(slot)) {
+                sum ^= touch(entry, u64::from(offset));
+            }
+        }
+        std::hint::black_box(sum);
+    }
+
     fn entry(&self, key: &[u8], at: Option<Location>) -> Result<Option<Entry>> {
         let there = match at {
-            Some(at) => self.snapshot.at_location(key, at),
+            Some(at) => self.snapshot.at_location(&self.slots, key, at),
             None => Ok(None),
         };
         match there {
@@ -246,38 +282,18 @@ impl<S: Storage> Scan<S> {
     }
 }
 
-/// Both lists in one order, each key once. What was found may be in that order already.
-fn merged(
-    found: Vec<(Vec<u8>, Location)>,
-    is_in_order: bool,
-    superseded: Vec<Vec<u8>>,
-    reverse: bool,
-) -> Vec<(Vec<u8>, Option<Location>)> {
-    let mut keys: Vec<_> = found.into_iter().map(|(key, at)| (key, Some(at))).collect();
-    if superseded.is_empty() && is_in_order {
-        return keys;
-    }
-    keys.extend(superseded.into_iter().map(|key| (key, None)));
-    let mut order = keys_in_order(keys.iter().map(|(key, _)| key.as_slice()));
-    // Of two that are equal the first stays, which has a place.
-    order.dedup_by(|later, earlier| later.0 == earlier.0);
-    if reverse {
-        order.reverse();
-    }
-    let places: Vec<usize> = order.into_iter().map(|(_, place)| place).collect();
-    take_in_order(keys, places.into_iter())
-}
-
 impl<S: Storage> Iterator for Scan<S> {
     type Item = Result<Entry>;
 
     fn next(&mut self) -> Option<Result<Entry>> {
         loop {
-            let entry = match self.next_place()? {
-                Ok((key, at)) => self.entry(&key, at).transpose(),
-                Err(error) => Some(Err(error)),
+            let number = match self.next_place()? {
+                Ok(number) => number,
+                Err(error) => return Some(Err(error)),
             };
-            if let Some(entry) = entry {
+            self.touch(number);
+            let (key, at) = self.chunk.get(number)?;
+            if let Some(entry) = self.entry(key, at).transpose() {
                 self.left -= usize::from(entry.is_ok());
                 return Some(entry);
             }
@@ -304,13 +320,15 @@ impl<S: Storage> Iterator for Keys<S> {
 
     fn next(&mut self) -> Option<Result<Vec<u8>>> {
         loop {
-            let (key, at) = match self.scan.next_place()? {
-                Ok(place) => place,
+            let number = match self.scan.next_place()? {
+                Ok(number) => number,
                 Err(error) => return Some(Err(error)),
             };
-            match self.scan.is_there(&key, at) {
+            let (key, at) = self.scan.chunk.get(number)?;
+            match self.scan.is_there(key, at) {
                 Ok(false) => {}
                 Ok(true) => {
+                    let key = key.to_vec();
                     self.scan.left -= 1;
                     return Some(Ok(key));
                 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::catalog::SegmentState;
+use crate::catalog::{SegmentState, Slots};
 use crate::error::Result;
 use crate::format::Record;
 use crate::format::walk::Depth;
@@ -160,7 +160,7 @@ impl<S: Storage> Snapshot<S> {
             Some(found) => Some(found),
             None => match self.inner.snapshots.at(key, self.sequence) {
                 Some(at) => self
-                    .record_at(key, at, depth)?
+                    .record_at(&self.inner.catalog.load(), key, at, depth)?
                     .map(|Record { head, value, .. }| Found { at, head, value }),
                 None => None,
             },
@@ -169,14 +169,25 @@ impl<S: Storage> Snapshot<S> {
     }
 
     /// The entry at a place that a scan found, if the key stood there for this snapshot.
-    pub(crate) fn at_location(&self, key: &[u8], at: Location) -> Result<Option<Entry>> {
-        let record = self.record_at(key, at, Depth::Whole)?;
+    pub(crate) fn at_location(
+        &self,
+        slots: &Slots<S::Segment>,
+        key: &[u8],
+        at: Location,
+    ) -> Result<Option<Entry>> {
+        let record = self.record_at(slots, key, at, Depth::Whole)?;
         Ok(record.and_then(|record| self.inner.visible(record)))
     }
 
-    fn record_at(&self, key: &[u8], at: Location, depth: Depth) -> Result<Option<Record>> {
-        let Some(entry) = self.inner.catalog.get(at.slot) else { return Ok(None) };
-        let record = record_at(&entry, u64::from(at.offset), depth)?;
+    fn record_at(
+        &self,
+        slots: &Slots<S::Segment>,
+        key: &[u8],
+        at: Location,
+        depth: Depth,
+    ) -> Result<Option<Record>> {
+        let Some(Some(entry)) = slots.get(usize::from(at.slot)) else { return Ok(None) };
+        let record = record_at(entry, u64::from(at.offset), depth)?;
         Ok((record.key == key && record.head.sequence <= self.sequence).then_some(record))
     }
 

@@ -10,8 +10,10 @@ mod hash;
 #[cfg(all(test, loom))]
 mod interleaved;
 mod ordered;
+mod packed;
 
 use crate::format::seal::key_hash;
+use crate::order::keys_in_order;
 use hash::HashKeydir;
 use ordered::OrderedKeydir;
 
@@ -95,7 +97,7 @@ impl Keydir {
     pub(crate) fn insert(&self, key: Key<'_>, at: Location) {
         match &self.map {
             Map::Hash(map) => map.insert(key.hash, at),
-            Map::Ordered(map) => map.insert(key.bytes, at),
+            Map::Ordered(map) => drop(map.insert_new(key.bytes, at)),
         }
     }
 
@@ -143,9 +145,9 @@ impl Keydir {
     }
 
     /// The next `limit` keys within bounds, in the order asked for. Empty for `hash`.
-    pub(crate) fn range(&self, bounds: &Bounds, limit: usize) -> Vec<(Vec<u8>, Location)> {
+    pub(crate) fn range(&self, bounds: &Bounds, limit: usize) -> Run {
         match &self.map {
-            Map::Hash(_) => Vec::new(),
+            Map::Hash(_) => Run::default(),
             Map::Ordered(map) => map.range(bounds, limit),
         }
     }
@@ -156,6 +158,54 @@ impl Keydir {
             Map::Hash(map) => map.memory_bytes(),
             Map::Ordered(map) => map.memory_bytes(),
         }
+    }
+}
+
+/// Keys and where they stand, one behind another in memory: what a scan goes through.
+#[derive(Default)]
+pub(crate) struct Run {
+    bytes: Vec<u8>,
+    places: Vec<KeyPlace>,
+}
+
+#[derive(Clone, Copy)]
+struct KeyPlace {
+    start: usize,
+    len: u16,
+    at: Option<Location>,
+}
+
+impl Run {
+    pub(crate) fn push(&mut self, key: &[u8], at: Option<Location>) {
+        let len = u16::try_from(key.len()).unwrap_or(u16::MAX);
+        self.places.push(KeyPlace { start: self.bytes.len(), len, at });
+        self.bytes.extend_from_slice(key);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// A key, and where it stands if that is known.
+    pub(crate) fn get(&self, number: usize) -> Option<(&[u8], Option<Location>)> {
+        let place = self.places.get(number)?;
+        Some((self.key(place), place.at))
+    }
+
+    fn key(&self, place: &KeyPlace) -> &[u8] {
+        self.bytes.get(place.start..place.start + usize::from(place.len)).unwrap_or_default()
+    }
+
+    /// Puts them into order. Of two that are equal the one stays that was pushed first.
+    pub(crate) fn sort(&mut self, reverse: bool) {
+        let mut order = keys_in_order(self.places.iter().map(|place| self.key(place)));
+        order.dedup_by(|later, earlier| later.0 == earlier.0);
+        let places = order.iter().filter_map(|(_, number)| self.places.get(*number).copied());
+        let mut places: Vec<KeyPlace> = places.collect();
+        if reverse {
+            places.reverse();
+        }
+        self.places = places;
     }
 }
 

@@ -1,18 +1,13 @@
 //! The ordered keydir: keys in memory, in byte order.
 
-use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::ops::Bound;
 
-use super::Location;
-
-type Map = BTreeMap<Box<[u8]>, Location>;
+use super::packed::PackedMap;
+use super::{Location, Run};
+use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub(super) struct OrderedKeydir {
-    map: RwLock<Map>,
-    key_bytes: AtomicU64,
+    map: RwLock<PackedMap>,
 }
 
 /// What part of the keys a scan still wants, and from which end.
@@ -40,7 +35,7 @@ impl Bounds {
             }
     }
 
-    /// Whether no key can lie within; `BTreeMap::range` panics on some of these.
+    /// Whether no key can lie within.
     pub(crate) fn is_empty(&self) -> bool {
         match (&self.lower, &self.upper) {
             (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
@@ -61,24 +56,16 @@ impl Bounds {
     }
 }
 
-fn borrowed(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
-    match bound {
-        Bound::Included(key) => Bound::Included(key),
-        Bound::Excluded(key) => Bound::Excluded(key),
-        Bound::Unbounded => Bound::Unbounded,
-    }
-}
-
 impl OrderedKeydir {
     pub(super) fn new() -> OrderedKeydir {
-        OrderedKeydir { map: RwLock::default(), key_bytes: AtomicU64::new(0) }
+        OrderedKeydir { map: RwLock::default() }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Map> {
+    fn read(&self) -> RwLockReadGuard<'_, PackedMap> {
         self.map.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Map> {
+    fn write(&self) -> RwLockWriteGuard<'_, PackedMap> {
         self.map.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -87,59 +74,45 @@ impl OrderedKeydir {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<Location> {
-        self.read().get(key).copied()
-    }
-
-    pub(super) fn insert(&self, key: &[u8], at: Location) {
-        self.key_bytes.fetch_add(key.len() as u64, Ordering::Relaxed);
-        self.write().insert(key.into(), at);
+        self.read().get(key)
     }
 
     pub(super) fn insert_new(&self, key: &[u8], at: Location) -> bool {
-        let mut map = self.write();
-        let Entry::Vacant(place) = map.entry(key.into()) else {
-            return false;
-        };
-        place.insert(at);
-        self.key_bytes.fetch_add(key.len() as u64, Ordering::Relaxed);
-        true
+        self.write().insert_new(key, at)
     }
 
     pub(super) fn replace(&self, key: &[u8], from: Location, to: Location) -> bool {
-        match self.write().get_mut(key) {
-            Some(at) if *at == from => {
-                *at = to;
-                true
-            }
-            _ => false,
-        }
+        self.write().replace(key, from, to)
     }
 
     pub(super) fn remove(&self, key: &[u8], from: Location) -> bool {
-        let mut map = self.write();
-        if map.get(key) != Some(&from) {
-            return false;
-        }
-        map.remove(key);
-        self.key_bytes.fetch_sub(key.len() as u64, Ordering::Relaxed);
-        true
+        self.write().remove(key, from)
     }
 
-    pub(super) fn range(&self, bounds: &Bounds, limit: usize) -> Vec<(Vec<u8>, Location)> {
+    pub(super) fn range(&self, bounds: &Bounds, limit: usize) -> Run {
+        let mut keys = Run::default();
         if bounds.is_empty() {
-            return Vec::new();
+            return keys;
         }
         let map = self.read();
-        let range = map.range::<[u8], _>((borrowed(&bounds.lower), borrowed(&bounds.upper)));
+        let from = match &bounds.lower {
+            Bound::Included(key) => map.place_of(key, false),
+            Bound::Excluded(key) => map.place_of(key, true),
+            Bound::Unbounded => (0, 0, 0),
+        };
+        let to = match &bounds.upper {
+            Bound::Included(key) => map.place_of(key, true),
+            Bound::Excluded(key) => map.place_of(key, false),
+            Bound::Unbounded => map.end(),
+        };
         match bounds.reverse {
-            false => range.take(limit).map(|(key, at)| (key.to_vec(), *at)).collect(),
-            true => range.rev().take(limit).map(|(key, at)| (key.to_vec(), *at)).collect(),
+            false => map.walk(from, to, limit, &mut keys),
+            true => map.walk_back(from, to, limit, &mut keys),
         }
+        keys
     }
 
-    /// Keys and entries, and what a B-tree and an allocator add by measurement: about 37 bytes a key.
     pub(super) fn memory_bytes(&self) -> u64 {
-        const ENTRY: u64 = size_of::<(Box<[u8]>, Location)>() as u64;
-        self.key_bytes.load(Ordering::Relaxed) + self.len() * (ENTRY * 4 / 3 + 8)
+        self.read().memory_bytes() as u64
     }
 }
