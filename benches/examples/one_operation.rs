@@ -25,11 +25,12 @@ fn main() -> Result<()> {
         Some(operation) => (operation, true),
         None => (operation.as_str(), false),
     };
-    let mut store = if of_tail { kind.open(path)? } else { kind.open_alone(path)? };
+    let open = || if of_tail { kind.open(path) } else { kind.open_alone(path) };
+    let mut store = open()?;
     workload::fill(&*store, keys, &values)?;
     if !of_tail {
         store.close()?;
-        store = kind.open_alone(path)?;
+        store = open()?;
     }
     let one = |store: &dyn Engine, n: u64| store.put(&key(n), values.of(n), false);
     match operation {
@@ -50,7 +51,7 @@ fn main() -> Result<()> {
         "open" => {
             for _ in 0..times.div_ceil(keys) {
                 store.close()?;
-                store = kind.open_alone(path)?;
+                store = open()?;
             }
         }
         "scan" => (0..times.div_ceil(keys)).try_for_each(|_| {

@@ -164,8 +164,13 @@ impl<G: Segment> Entry<G> {
 
     /// A record here became its key's latest.
     pub(crate) fn record_lives(&self, len: u64) {
-        self.live_records.fetch_add(1, Ordering::AcqRel);
-        self.live_bytes.fetch_add(len, Ordering::AcqRel);
+        self.records_live(1, len);
+    }
+
+    /// So many records here, of so many bytes together, became their keys' latest.
+    pub(crate) fn records_live(&self, records: u64, bytes: u64) {
+        self.live_records.fetch_add(records, Ordering::AcqRel);
+        self.live_bytes.fetch_add(bytes, Ordering::AcqRel);
     }
 
     /// A record here is its key's latest no more.

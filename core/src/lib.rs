@@ -52,7 +52,7 @@ pub use format::{KEY_LEN_MAX, VALUE_LEN_MAX};
 pub use import::{ImportReport, Importer};
 pub use memory::{Memory, MemorySegment};
 pub use merge::{Go, MergePlan, MergePolicy, MergeProgress, MergeReport, MergeStep};
-pub use open::{Cut, PassedOver, RecoveryReport};
+pub use open::{Cut, PassedOver, RecoveryReport, Threads};
 pub use options::{Durability, Index, Options, Recovery, WriteOptions};
 pub use scan::{Keys, Range, Scan};
 pub use segment::{Segment, SegmentId, Storage};

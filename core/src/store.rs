@@ -14,7 +14,7 @@ use crate::format::walk::Depth;
 use crate::format::{Head, Record};
 use crate::keydir::Keydir;
 use crate::merge::Merger;
-use crate::open::{self, RecoveryReport};
+use crate::open::{self, Beside, Here, RecoveryReport, Threads};
 use crate::options::{Durability, Options, WriteOptions};
 use crate::read::{self, Found};
 use crate::scan::{Keys, Range, Scan};
@@ -116,7 +116,23 @@ impl<S: Storage> Store<S> {
     /// [`Error::NoStore`], [`Error::Io`]; [`Error::Damaged`], [`Error::Missing`], [`Error::Foreign`] and [`Error::Version`],
     /// after which nothing was changed.
     pub fn open(storage: S, options: Options) -> Result<Store<S>> {
-        Ok(Store { inner: Arc::new(open::open(storage, options)?) })
+        Ok(Store { inner: Arc::new(open::open(storage, options, &Here)?) })
+    }
+
+    /// As [`Store::open`], where the work of filling the keydir is shared among threads of the binding.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn open_with_threads(
+        storage: S,
+        options: Options,
+        threads: &dyn Threads,
+    ) -> Result<Store<S>>
+    where
+        S::Segment: Send + Sync,
+    {
+        Ok(Store { inner: Arc::new(open::open(storage, options, &Beside(threads))?) })
     }
 
     /// What opening found and did.

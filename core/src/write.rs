@@ -24,7 +24,7 @@ const COPIED_LEN_MAX: usize = 4096;
 
 /// Rolled segments that may wait for whoever seals them. Each has an open file, and none of what follows them is vouched
 /// for, so a writer that is faster than the sealing helps with it.
-const PENDING_MAX: usize = 4;
+const PENDING_MAX: usize = 8;
 
 /// What the one appender knows.
 pub(crate) struct Writer<G> {

@@ -2,6 +2,7 @@
 
 mod background;
 mod bell;
+mod cores;
 mod options;
 mod pace;
 mod trouble;

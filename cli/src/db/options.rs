@@ -9,6 +9,7 @@ use bitcask_core::{Durability, Error, Index, MergePolicy, Options, Recovery, Sto
 
 use super::Db;
 use super::background::{Background, Duties};
+use super::cores::Cores;
 use crate::disk::{Access, Disk, FolderError};
 
 /// How a [`Db`] is opened; begin with [`Db::options`].
@@ -126,7 +127,8 @@ impl DbOptions {
         }
         let disk = disk.open(path)?;
         let bell = disk.bell();
-        let store = Arc::new(Store::open(disk, self.store.clone().seal_on_roll(!has_thread))?);
+        let options = self.store.clone().seal_on_roll(!has_thread);
+        let store = Arc::new(Store::open_with_threads(disk, options, &Cores)?);
         let background = match has_thread {
             true => Some(Background::start(Arc::clone(&store), bell, self.duties())?),
             false => None,

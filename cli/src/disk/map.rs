@@ -45,21 +45,22 @@ impl Settled {
         self.mark.load(Ordering::Acquire)
     }
 
-    /// The bytes before `mark` are settled. Where the platform has no room for the mapping, or does not map ahead, they go on being read
-    /// through the file.
-    pub(super) fn grow(&self, file: &File, mark: u64) {
-        if MAPS_AHEAD && self.mark() < mark {
+    /// The bytes before `mark` are settled; says whether they are mapped. Without the file it changes nothing where they are not. Where
+    /// the platform has no room for the mapping, or does not map ahead, they go on being read through the file.
+    pub(super) fn grow(&self, mark: u64, file: Option<&File>) -> bool {
+        if self.mapping(mark).is_none() {
+            let Some(file) = file.filter(|_| MAPS_AHEAD) else { return false };
             let (mapping, len) = match self.near.get() {
-                Some(near) if (near.len() as u64) < mark => (&self.far, FAR_LEN),
-                _ => (&self.near, NEAR_LEN),
+                Some(_) => (&self.far, FAR_LEN),
+                None => (&self.near, NEAR_LEN),
             };
-            if mapping.get().is_none()
-                && let Ok(mapped) = MmapOptions::new().len(len).map_raw_read_only(file)
-            {
-                mapping.get_or_init(|| Arc::new(mapped));
+            match MmapOptions::new().len(len).map_raw_read_only(file) {
+                Ok(mapped) => _ = mapping.get_or_init(|| Arc::new(mapped)),
+                Err(_) => return false,
             }
-            self.mark.store(mark, Ordering::Release);
         }
+        self.mark.fetch_max(mark, Ordering::Release);
+        true
     }
 
     /// All `len` bytes of the file are settled, and nothing will be added.

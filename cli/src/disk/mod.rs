@@ -10,7 +10,7 @@ use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -135,6 +135,7 @@ impl DiskOptions {
             map: self.map,
             growth_bytes: self.growth_bytes,
             open_files,
+            locked: AtomicBool::new(lock.is_some()),
             lock: Mutex::new(lock),
         });
         Ok(Disk { path, folder, shared, bell: Arc::default() })
@@ -201,11 +202,13 @@ struct Shared {
     open_files: Arc<AtomicUsize>,
     /// Taken out when the disk is dropped. A segment may outlive that, and must leave the file alone then.
     lock: Mutex<Option<Lock>>,
+    /// Whether it is still in: appends ask too often for a mutex.
+    locked: AtomicBool,
 }
 
 impl Shared {
     fn is_locked(&self) -> bool {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.locked.load(Ordering::Acquire)
     }
 
     /// Does it if the lock is held, and keeps the lock until it is done.
@@ -219,6 +222,7 @@ impl Shared {
 
 impl Drop for Disk {
     fn drop(&mut self) {
+        self.shared.locked.store(false, Ordering::Release);
         drop(self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }

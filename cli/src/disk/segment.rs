@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use bitcask_core::Segment;
 use bytes::Bytes;
 
@@ -85,7 +85,7 @@ impl DiskSegment {
     }
 
     /// The file and the right to change it, or why there is none.
-    fn change(&self) -> io::Result<(MutexGuard<'_, Appending>, Arc<OpenFile>)> {
+    fn change(&self) -> io::Result<(MutexGuard<'_, Appending>, Guard<Option<Arc<OpenFile>>>)> {
         if self.shared.access == Access::Read {
             return Err(super::read_only());
         }
@@ -93,9 +93,10 @@ impl DiskSegment {
         if !self.shared.is_locked() {
             return Err(io::Error::other("the folder of this segment was closed"));
         }
-        match self.file.load_full() {
-            Some(file) if !appending.frozen => Ok((appending, file)),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "the segment is frozen")),
+        let file = self.file.load();
+        match file.is_some() && !appending.frozen {
+            true => Ok((appending, file)),
+            false => Err(frozen()),
         }
     }
 
@@ -145,23 +146,27 @@ impl Segment for DiskSegment {
         }
         // So that no cut comes between.
         let _appending = self.appending();
-        if let Some(file) = &*self.file.load() {
-            self.settled.grow(file, len.min(self.len()));
+        let len = len.min(self.len());
+        if !self.settled.grow(len, None)
+            && let Some(file) = &*self.file.load()
+        {
+            self.settled.grow(len, Some(file));
         }
     }
 
     fn append(&self, parts: &[&[u8]]) -> io::Result<()> {
         let (mut appending, file) = self.change()?;
+        let Some(file) = &*file else { return Err(frozen()) };
         let Appending { file_len, gathered, .. } = &mut *appending;
         let start = self.len();
         let end = end_of(start, parts)?;
         if end == start {
             return Ok(());
         }
-        grow(&file, file_len, end, self.shared.growth_bytes);
+        grow(file, file_len, end, self.shared.growth_bytes);
         // Before writing: a write that fails half-way may have made the file this long.
         *file_len = end.max(*file_len);
-        write_parts(&file, gathered, parts, start)?;
+        write_parts(file, gathered, parts, start)?;
         self.len.store(end, Ordering::Release);
         self.changed();
         Ok(())
@@ -210,6 +215,7 @@ impl Segment for DiskSegment {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         let (mut appending, file) = self.change()?;
+        let Some(file) = &*file else { return Err(frozen()) };
         if len > self.len() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -252,6 +258,10 @@ impl Segment for DiskSegment {
         }
         Ok(())
     }
+}
+
+fn frozen() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "the segment is frozen")
 }
 
 /// Gives the growth back when a writer lets go of a segment that is not sealed, so that the files of a

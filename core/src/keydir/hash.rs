@@ -9,10 +9,10 @@
 
 use crate::sync::{PoisonError, RwLock};
 
-use super::{Candidates, Location};
+use super::{Candidates, Loaded, Location};
 
 const SHARD_BITS: u32 = 8;
-const SHARDS: usize = 1 << SHARD_BITS;
+pub(super) const SHARDS: usize = 1 << SHARD_BITS;
 
 /// Fullest a table gets, in 1/64ths, and how full it is after growing: 55/64 = 0.86, 46/64 = 0.72.
 const FULL: usize = 55;
@@ -66,8 +66,7 @@ impl HashKeydir {
 
     /// The shard and the tag of a hash.
     fn place(&self, hash: u64) -> Option<(&RwLock<Shard>, u32)> {
-        let [_, _, _, t0, t1, t2, t3, shard] = hash.to_le_bytes();
-        Some((self.shards.get(usize::from(shard))?, u32::from_le_bytes([t0, t1, t2, t3])))
+        Some((self.shards.get(shard_of(hash))?, tag_of(hash)))
     }
 
     fn read<T: Default>(&self, hash: u64, with: impl FnOnce(&Shard, u32) -> T) -> T {
@@ -102,6 +101,34 @@ impl HashKeydir {
 
     pub(super) fn insert(&self, hash: u64, at: Location) {
         self.write(hash, |shard, tag| shard.insert(Entry::new(tag, at)));
+    }
+
+    /// Adds keys of one shard, up to the first that may be there or goes; returns how many. Makes room for all of them
+    /// first.
+    pub(super) fn load(&self, shard: usize, records: &[Loaded]) -> usize {
+        let Some(shard) = self.shards.get(shard) else { return 0 };
+        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        shard.reserve(records.len());
+        let is_new = |shard: &Shard, record: &Loaded| {
+            !record.tombstone && shard.with_tag(tag_of(record.hash)).next().is_none()
+        };
+        for (number, record) in records.iter().enumerate() {
+            if !is_new(&shard, record) {
+                return number;
+            }
+            shard.insert(Entry::new(tag_of(record.hash), record.at));
+        }
+        records.len()
+    }
+
+    /// Gives back what was reserved for more keys than came.
+    pub(super) fn fit(&self, shard: usize) {
+        let Some(shard) = self.shards.get(shard) else { return };
+        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        let places = shard.len * 64 / GROWN;
+        if places + SLACK < shard.places {
+            shard.grow(places);
+        }
     }
 
     pub(super) fn replace(&self, hash: u64, from: Location, to: Location) -> bool {
@@ -164,6 +191,14 @@ impl Shard {
         self.with_tag(wanted.tag()).find(|(_, entry)| *entry == wanted).map(|(place, _)| place)
     }
 
+    /// Makes room for so many more entries.
+    fn reserve(&mut self, more: usize) {
+        let len = self.len + more;
+        if self.places * FULL < len * 64 {
+            self.grow(len * 64 / GROWN);
+        }
+    }
+
     fn insert(&mut self, entry: Entry) {
         if self.places * FULL < (self.len + 1) * 64 {
             self.grow((self.len + 1) * 64 / GROWN);
@@ -179,16 +214,15 @@ impl Shard {
 
     /// Puts the entry before the first larger tag and moves what follows by one, up to the next gap.
     fn try_insert(&mut self, entry: Entry) -> bool {
-        let start = self.wanted(entry.tag());
+        let (start, tag) = (self.wanted(entry.tag()), entry.tag());
         let Some(run) = self.entries.get_mut(start..) else { return false };
-        let Some(place) = run.iter().position(|e| *e == EMPTY || entry.tag() < e.tag()) else {
+        let Some(place) = run.iter().position(|e| *e == EMPTY || tag < e.tag()) else {
             return false;
         };
         let Some(after) = run.get_mut(place..) else { return false };
         let Some(gap) = after.iter().position(|e| *e == EMPTY) else { return false };
-        let Some(moved) = after.get_mut(..=gap) else { return false };
-        moved.rotate_right(1);
-        if let Some(first) = moved.first_mut() {
+        after.copy_within(..gap, 1);
+        if let Some(first) = after.first_mut() {
             *first = entry;
         }
         true
@@ -229,6 +263,17 @@ impl Shard {
         entries.resize(slots, EMPTY);
         (self.entries, self.places) = (entries, places);
     }
+}
+
+/// The shard that a key with this hash is in.
+pub(super) fn shard_of(hash: u64) -> usize {
+    let [.., shard] = hash.to_le_bytes();
+    usize::from(shard)
+}
+
+fn tag_of(hash: u64) -> u32 {
+    let [_, _, _, t0, t1, t2, t3, _] = hash.to_le_bytes();
+    u32::from_le_bytes([t0, t1, t2, t3])
 }
 
 /// Where a tag wants to stand among so many places.

@@ -43,6 +43,16 @@ pub(crate) struct Key<'a> {
     pub(crate) hash: u64,
 }
 
+/// A put or a tombstone that is being loaded, of a key of which no more than the hash is known.
+#[derive(Clone, Copy)]
+pub(crate) struct Loaded {
+    pub(crate) hash: u64,
+    /// Bytes of the record.
+    pub(crate) len: u64,
+    pub(crate) at: Location,
+    pub(crate) tombstone: bool,
+}
+
 /// From keys to locations.
 pub(crate) struct Keydir {
     map: Map,
@@ -112,6 +122,37 @@ impl Keydir {
                 new
             }
             Map::Ordered(map) => map.insert_new(key.bytes, at),
+        }
+    }
+
+    /// How many parts there are that can be loaded beside each other; 1 where keys are loaded one by one.
+    pub(crate) fn shards(&self) -> usize {
+        match &self.map {
+            Map::Hash(_) => hash::SHARDS,
+            Map::Ordered(_) => 1,
+        }
+    }
+
+    /// The part that a key with this hash is in.
+    pub(crate) fn shard_of(&self, hash: u64) -> usize {
+        match &self.map {
+            Map::Hash(_) => hash::shard_of(hash),
+            Map::Ordered(_) => 0,
+        }
+    }
+
+    /// Adds keys of one shard, up to the first that may be there or is deleted; returns how many.
+    pub(crate) fn load(&self, shard: usize, records: &[Loaded]) -> usize {
+        match &self.map {
+            Map::Hash(map) => map.load(shard, records),
+            Map::Ordered(_) => 0,
+        }
+    }
+
+    /// Gives back memory of a shard once all is loaded.
+    pub(crate) fn fit(&self, shard: usize) {
+        if let Map::Hash(map) = &self.map {
+            map.fit(shard);
         }
     }
 

@@ -1,16 +1,17 @@
 //! Filling the keydir: from hints, or record by record.
 
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use crate::catalog::{Catalog, Entry, SegmentState};
 use crate::error::{Error, Result};
-use crate::format::seal::{Hint, HintForm, HintKey, Seal, Tally};
+use crate::format::seal::{HintForm, HintKey, Seal, Tally};
 use crate::format::walk::{Depth, Walk};
-use crate::format::{HEADER_LEN, Head, Kind, len64};
-use crate::keydir::{Key, Keydir, Location};
+use crate::format::{HEADER_LEN, Kind, Record, len64};
+use crate::keydir::{Key, Keydir, Loaded, Location};
 use crate::open::add_to_catalog;
+use crate::open::gather::{Gathered, Spread};
 use crate::open::report::{PassedOver, RecoveryReport};
 use crate::open::survey::{FoundSeal, Surveyed};
 use crate::read::record_at;
@@ -19,23 +20,89 @@ use crate::write::low32;
 
 /// What loading needs. Segments are loaded in the order of their positions, and so in that of the sequence numbers: what comes
 /// later supersedes.
-pub(super) struct Loader<'a, G> {
+pub(crate) struct Loader<'a, G> {
     pub(super) keydir: &'a Keydir,
     pub(super) catalog: &'a Catalog<G>,
     /// Damaged records are passed over instead of failing.
     pub(super) salvage: bool,
     /// Sealed segments that change once more before they never do.
     pub(super) freezes_later: &'a [SegmentId],
+    /// What waits to be loaded in the order of shards; `None` where records are loaded one by one.
+    gathered: Option<Mutex<Gathered>>,
+    spread: &'a dyn Spread<G>,
 }
 
-/// A put or a tombstone that is being loaded.
-struct Loaded {
-    tombstone: bool,
-    offset: u64,
-    len: u64,
-}
+impl<'a, G: Segment> Loader<'a, G> {
+    pub(super) fn new(
+        keydir: &'a Keydir,
+        catalog: &'a Catalog<G>,
+        salvage: bool,
+        freezes_later: &'a [SegmentId],
+        spread: &'a dyn Spread<G>,
+    ) -> Loader<'a, G> {
+        // In a salvage a segment may turn out to be damaged when some of it was read.
+        let gathers = 1 < keydir.shards() && !salvage;
+        let gathered = gathers.then(|| Mutex::new(Gathered::new(keydir.shards())));
+        Loader { keydir, catalog, salvage, freezes_later, gathered, spread }
+    }
 
-impl<G: Segment> Loader<'_, G> {
+    /// Loads what still waits, and gives back memory that was not needed.
+    pub(super) fn finish(&self) -> Result<()> {
+        if let Some(mut gathered) = self.gathered() {
+            gathered.load(self, self.spread)?;
+            (0..self.keydir.shards()).for_each(|shard| self.keydir.fit(shard));
+        }
+        Ok(())
+    }
+
+    fn gathered(&self) -> Option<MutexGuard<'_, Gathered>> {
+        self.gathered
+            .as_ref()
+            .map(|gathered| gathered.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Loads records of one shard, in the order of the log.
+    pub(super) fn shard(&self, shard: usize, records: &[Loaded]) -> Result<()> {
+        let mut rest = records;
+        loop {
+            let (new, others) = rest.split_at(self.keydir.load(shard, rest).min(rest.len()));
+            for of_one in new.chunk_by(|one, next| one.at.slot == next.at.slot) {
+                let bytes = of_one.iter().map(|record| record.len).sum();
+                if let Some(first) = of_one.first()
+                    && let Some(entry) = self.catalog.get(first.at.slot)
+                {
+                    entry.records_live(len64(of_one.len()), bytes);
+                }
+            }
+            let Some((record, after)) = others.split_first() else { return Ok(()) };
+            let Some(entry) = self.catalog.get(record.at.slot) else { return Ok(()) };
+            self.apply(&entry, None, record)?;
+            rest = after;
+        }
+    }
+
+    /// Loads a record, now or together with others.
+    fn take(
+        &self,
+        gathered: &mut Option<MutexGuard<'_, Gathered>>,
+        entry: &Arc<Entry<G>>,
+        key: HintKey<'_>,
+        (tombstone, offset, len): (bool, u64, u64),
+    ) -> Result<()> {
+        let at = Location { slot: entry.slot, offset: low32(offset) };
+        let (known, hash) = match key {
+            HintKey::Key(key) => (Some(key), self.keydir.key(key).hash),
+            HintKey::Hash(hash) => (None, hash),
+        };
+        let record = Loaded { hash, len, at, tombstone };
+        let Some(gathered) = gathered else { return self.apply(entry, known, &record) };
+        gathered.push(self.keydir.shard_of(hash), record);
+        if gathered.is_full() {
+            gathered.load(self, self.spread)?;
+        }
+        Ok(())
+    }
+
     /// Loads a sealed segment; returns the highest sequence number so far.
     pub(super) fn sealed(
         &self,
@@ -82,7 +149,11 @@ impl<G: Segment> Loader<'_, G> {
         }
         let tally = if seal.form == HintForm::Keys || self.keydir.takes_hashes() {
             report.from_hints += 1;
-            seal.for_each_hint(|hint| self.hint(entry, &hint))?
+            let mut gathered = self.gathered();
+            seal.for_each_hint(|hint| {
+                let record = (hint.tombstone, hint.offset, hint.len);
+                self.take(&mut gathered, entry, hint.key, record)
+            })?
         } else {
             report.walked += 1;
             self.heads(entry, found.offset)?;
@@ -102,25 +173,18 @@ impl<G: Segment> Loader<'_, G> {
         Ok(())
     }
 
-    fn hint(&self, entry: &Arc<Entry<G>>, hint: &Hint<'_>) -> Result<()> {
-        let loaded = Loaded { tombstone: hint.tombstone, offset: hint.offset, len: hint.len };
-        match hint.key {
-            HintKey::Key(key) => self.apply(entry, self.keydir.key(key), true, &loaded),
-            HintKey::Hash(hash) => self.apply(entry, Key { bytes: &[], hash }, false, &loaded),
-        }
-    }
-
     /// Loads a sealed segment whose hints hold no keys from the heads of its records.
     pub(super) fn heads(&self, entry: &Arc<Entry<G>>, end: u64) -> Result<()> {
         let id = entry.id();
         let start = len64(HEADER_LEN);
         let mut walk = Walk::new(&entry.segment, entry.header.seed, start, end, Depth::Heads);
         let mut tally = Tally::default();
+        let mut gathered = self.gathered();
         while walk.offset() < end {
             match walk.next().map_err(|source| Error::io("reading", id, source))? {
                 Ok((offset, record)) => {
                     tally.add(&record.head);
-                    self.record(entry, offset, &record.head, &record.key)?;
+                    self.record(&mut gathered, entry, offset, &record)?;
                 }
                 Err(why) => return Err(Error::damaged(id, walk.offset(), why.describe())),
             }
@@ -130,34 +194,29 @@ impl<G: Segment> Loader<'_, G> {
     }
 
     /// Loads one record; marks and seals change nothing.
-    pub(super) fn record(
+    fn record(
         &self,
+        gathered: &mut Option<MutexGuard<'_, Gathered>>,
         entry: &Arc<Entry<G>>,
         offset: u64,
-        head: &Head,
-        key: &[u8],
+        record: &Record,
     ) -> Result<()> {
-        let tombstone = match head.kind {
+        let tombstone = match record.head.kind {
             Kind::Put => false,
             Kind::Tombstone => true,
             Kind::Mark | Kind::Seal => return Ok(()),
         };
-        let loaded = Loaded { tombstone, offset, len: head.record_len() };
-        self.apply(entry, self.keydir.key(key), true, &loaded)
+        let what = (tombstone, offset, record.head.record_len());
+        self.take(gathered, entry, HintKey::Key(&record.key), what)
     }
 
     /// Supersedes what the keydir has for the key, and keeps the accounts. Where only the key's hash is known, the key
     /// is read from the log, and only if another record has the same hash.
-    fn apply(
-        &self,
-        entry: &Arc<Entry<G>>,
-        key: Key<'_>,
-        known: bool,
-        loaded: &Loaded,
-    ) -> Result<()> {
-        let at = Location { slot: entry.slot, offset: low32(loaded.offset) };
+    fn apply(&self, entry: &Arc<Entry<G>>, known: Option<&[u8]>, loaded: &Loaded) -> Result<()> {
+        let (at, offset) = (loaded.at, u64::from(loaded.at.offset));
+        let key = Key { bytes: known.unwrap_or_default(), hash: loaded.hash };
         if !loaded.tombstone && self.keydir.insert_new(key, at) {
-            entry.record_lives(loaded.len);
+            entry.records_live(1, loaded.len);
             return Ok(());
         }
         let candidates = self.keydir.candidates(key);
@@ -165,8 +224,8 @@ impl<G: Segment> Loader<'_, G> {
         let mut old = None;
         for candidate in candidates.iter() {
             let Some(there) = self.catalog.get(candidate.slot) else { continue };
-            if !known && read.is_none() {
-                match record_at(entry, loaded.offset, Depth::Heads) {
+            if known.is_none() && read.is_none() {
+                match record_at(entry, offset, Depth::Heads) {
                     Ok(record) => read = Some(record.key),
                     // What stands there instead stays.
                     Err(error) if self.salvage && error.is_damage() => return Ok(()),
@@ -189,7 +248,7 @@ impl<G: Segment> Loader<'_, G> {
             }
         }
         if !loaded.tombstone {
-            entry.record_lives(loaded.len);
+            entry.records_live(1, loaded.len);
         }
         match (&old, loaded.tombstone) {
             (Some((from, ..)), false) => drop(self.keydir.replace(key, *from, at)),
@@ -217,7 +276,7 @@ impl<G: Segment> Loader<'_, G> {
             match walk.next().map_err(failed)? {
                 Ok((offset, record)) => {
                     tally.add(&record.head);
-                    self.record(entry, offset, &record.head, &record.key)?;
+                    self.record(&mut None, entry, offset, &record)?;
                 }
                 Err(_) => {
                     let from = walk.offset().saturating_add(1);

@@ -4,6 +4,7 @@
 //! rest is whole. Only then, and only in a store that may write, is anything changed: what is torn is cut, what was read
 //! is made durable, what is ignored is removed. Each of these steps may be interrupted and done again.
 
+mod gather;
 mod load;
 mod renew;
 mod report;
@@ -33,6 +34,8 @@ use crate::untold::Untold;
 use crate::verify::{Problem, VerifyReport};
 use crate::write::Writer;
 
+pub use gather::Threads;
+pub(crate) use gather::{Beside, Here, Spread};
 pub(crate) use load::search_budget;
 pub use report::{Cut, PassedOver, RecoveryReport};
 pub(crate) use survey::{FoundSeal, Survey, Surveyed};
@@ -48,15 +51,19 @@ const ATTEMPTS: u32 = 8;
 const ATTEMPTS_BESIDE_WRITER: u32 = 1000;
 
 /// Opens a store.
-pub(crate) fn open<S: Storage>(storage: S, options: Options) -> Result<Inner<S>> {
+pub(crate) fn open<S: Storage>(
+    storage: S,
+    options: Options,
+    spread: &dyn Spread<S::Segment>,
+) -> Result<Inner<S>> {
     if options.writes() {
-        return open_once(storage, &options).map_err(|(_, error)| error);
+        return open_once(storage, &options, spread).map_err(|(_, error)| error);
     }
     let mut storage = storage;
     let mut attempt = 1;
     loop {
         let before = ids(&storage);
-        match open_once(storage, &options) {
+        match open_once(storage, &options, spread) {
             Ok(inner) => return Ok(inner),
             // A writer may have merged or rolled between two of our calls.
             Err((back, error)) if may_be_a_race(&error) => {
@@ -90,8 +97,12 @@ fn may_be_a_race(error: &Error) -> bool {
 }
 
 /// Gives the storage back with an error.
-fn open_once<S: Storage>(storage: S, options: &Options) -> Result<Inner<S>, (S, Error)> {
-    match read_store(&storage, options) {
+fn open_once<S: Storage>(
+    storage: S,
+    options: &Options,
+    spread: &dyn Spread<S::Segment>,
+) -> Result<Inner<S>, (S, Error)> {
+    match read_store(&storage, options, spread) {
         Ok(read) => read.into_inner(storage, options),
         Err(error) => Err((storage, error)),
     }
@@ -115,7 +126,11 @@ struct ReadStore<G> {
     report: RecoveryReport,
 }
 
-fn read_store<S: Storage>(storage: &S, options: &Options) -> Result<ReadStore<S::Segment>> {
+fn read_store<S: Storage>(
+    storage: &S,
+    options: &Options,
+    spread: &dyn Spread<S::Segment>,
+) -> Result<ReadStore<S::Segment>> {
     let started_ms = storage.now_ms();
     let salvage = options.recovery == Recovery::Salvage;
     let survey = Survey::of(storage, salvage)?;
@@ -140,14 +155,14 @@ fn read_store<S: Storage>(storage: &S, options: &Options) -> Result<ReadStore<S:
         freezes_later.extend(last_of_log.map(|last| last.header.id));
         freezes_later.extend(&survey.retiring);
     }
-    let loader =
-        load::Loader { keydir: &keydir, catalog: &catalog, salvage, freezes_later: &freezes_later };
+    let loader = load::Loader::new(&keydir, &catalog, salvage, &freezes_later, spread);
     // The sealed ones, up to the first that is not.
     while rest.front().is_some_and(|first| first.seal.is_some()) {
         let Some(segment) = rest.pop_front() else { break };
         sequence = loader.sealed(segment, sequence, salvage, &mut report)?;
     }
     let tail = tail::read(&loader, rest.into(), sequence, salvage, &mut report)?;
+    loader.finish()?;
     report.records = keydir.len();
     report.segments = catalog.in_order().len();
     report.took_ms = storage.now_ms().saturating_sub(started_ms);
@@ -169,7 +184,7 @@ fn read_store<S: Storage>(storage: &S, options: &Options) -> Result<ReadStore<S:
 /// Reads the store as a strict opening does, and notes what such an opening would say.
 pub(crate) fn check_tail<S: Storage>(storage: &S, report: &mut VerifyReport) -> Result<()> {
     let options = Options::default().read_only(true).index(Index::Hash);
-    match read_store(storage, &options) {
+    match read_store(storage, &options, &Here) {
         Ok(read) => report.torn = read.report.cuts,
         Err(error) if error.is_damage() => {
             let sentence = error.to_string();
