@@ -1,6 +1,6 @@
 # One line here, the work in scripts/. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave suites crash bench bench-peers bench-browser campaign simulate exhaust mutants fmt deny clean
+.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave suites crash bench bench-peers bench-browser instructions campaign simulate exhaust mutants fmt deny clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench: ## Benchmarks
 bench-peers: ## The same beside fjall and redb, in one run
 	@scripts/setup rust
 	cargo bench --package bitcask-benches --features peers
+
+instructions: ## Count instructions of the hot paths (callgrind): benches/instructions.md
+	@scripts/instructions
 
 bench-browser: ## The npm package beside other libraries, in Chromium and Firefox (BENCH_QUICK=1: a minute each)
 	@benches/browser/bench

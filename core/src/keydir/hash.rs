@@ -110,13 +110,13 @@ impl HashKeydir {
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
         shard.reserve(records.len());
         let is_new = |shard: &Shard, record: &Loaded| {
-            !record.tombstone && shard.with_tag(tag_of(record.hash)).next().is_none()
+            !record.tombstone && shard.with_tag(record.tag).next().is_none()
         };
         for (number, record) in records.iter().enumerate() {
             if !is_new(&shard, record) {
                 return number;
             }
-            shard.insert(Entry::new(tag_of(record.hash), record.at));
+            shard.insert(Entry::new(record.tag, record.at()));
         }
         records.len()
     }
@@ -271,9 +271,14 @@ pub(super) fn shard_of(hash: u64) -> usize {
     usize::from(shard)
 }
 
-fn tag_of(hash: u64) -> u32 {
+pub(super) fn tag_of(hash: u64) -> u32 {
     let [_, _, _, t0, t1, t2, t3, _] = hash.to_le_bytes();
     u32::from_le_bytes([t0, t1, t2, t3])
+}
+
+/// A hash with this shard and this tag.
+pub(super) fn hash_of(shard: usize, tag: u32) -> u64 {
+    (shard as u64) << 56 | u64::from(tag) << 24
 }
 
 /// Where a tag wants to stand among so many places.

@@ -43,14 +43,40 @@ pub(crate) struct Key<'a> {
     pub(crate) hash: u64,
 }
 
-/// A put or a tombstone that is being loaded, of a key of which no more than the hash is known.
+/// A put or a tombstone that is being loaded into a shard, of a key of which no more is known than the hash: 16 bytes, of
+/// which many wait together.
 #[derive(Clone, Copy)]
 pub(crate) struct Loaded {
-    pub(crate) hash: u64,
-    /// Bytes of the record.
-    pub(crate) len: u64,
-    pub(crate) at: Location,
+    /// What an entry keeps of the hash.
+    tag: u32,
+    offset: u32,
+    len_low: u32,
+    slot: u16,
+    len_high: u8,
     pub(crate) tombstone: bool,
+}
+
+impl Loaded {
+    /// `len` is that of the record in bytes, a little more than 4 GiB at most.
+    pub(crate) fn new(hash: u64, at: Location, len: u64, tombstone: bool) -> Loaded {
+        let [l0, l1, l2, l3, len_high, ..] = len.to_le_bytes();
+        let len_low = u32::from_le_bytes([l0, l1, l2, l3]);
+        let tag = hash::tag_of(hash);
+        Loaded { tag, offset: at.offset, len_low, slot: at.slot, len_high, tombstone }
+    }
+
+    pub(crate) fn at(&self) -> Location {
+        Location { slot: self.slot, offset: self.offset }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        u64::from(self.len_low) | u64::from(self.len_high) << 32
+    }
+
+    /// As much of the hash as a keydir looks at, in this shard.
+    pub(crate) fn hash(&self, shard: usize) -> u64 {
+        hash::hash_of(shard, self.tag)
+    }
 }
 
 /// From keys to locations.

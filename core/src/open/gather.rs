@@ -7,7 +7,7 @@ use crate::open::load::Loader;
 use crate::segment::Segment;
 use crate::sync::{Mutex, PoisonError};
 
-/// Records that are gathered before they are loaded: 24 bytes each.
+/// Records that are gathered before they are loaded: 16 bytes each.
 const GATHERED_MAX: usize = 1 << 21;
 
 /// Threads that a binding lends to an opening.
@@ -57,6 +57,14 @@ pub(super) struct Gathered {
 impl Gathered {
     pub(super) fn new(shards: usize) -> Gathered {
         Gathered { shards: (0..shards).map(|_| Vec::new()).collect(), len: 0 }
+    }
+
+    /// Makes room for so many records, which hashes spread evenly. The number comes from the file, and is not believed beyond
+    /// what is gathered at a time.
+    pub(super) fn reserve(&mut self, records: u64) {
+        let records = usize::try_from(records).unwrap_or(usize::MAX).min(GATHERED_MAX);
+        let of_each = records / self.shards.len().max(1);
+        self.shards.iter_mut().for_each(|shard| shard.reserve(of_each + of_each / 8));
     }
 
     pub(super) fn push(&mut self, shard: usize, record: Loaded) {

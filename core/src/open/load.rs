@@ -66,17 +66,17 @@ impl<'a, G: Segment> Loader<'a, G> {
         let mut rest = records;
         loop {
             let (new, others) = rest.split_at(self.keydir.load(shard, rest).min(rest.len()));
-            for of_one in new.chunk_by(|one, next| one.at.slot == next.at.slot) {
-                let bytes = of_one.iter().map(|record| record.len).sum();
+            for of_one in new.chunk_by(|one, next| one.at().slot == next.at().slot) {
+                let bytes = of_one.iter().map(Loaded::len).sum();
                 if let Some(first) = of_one.first()
-                    && let Some(entry) = self.catalog.get(first.at.slot)
+                    && let Some(entry) = self.catalog.get(first.at().slot)
                 {
                     entry.records_live(len64(of_one.len()), bytes);
                 }
             }
             let Some((record, after)) = others.split_first() else { return Ok(()) };
-            let Some(entry) = self.catalog.get(record.at.slot) else { return Ok(()) };
-            self.apply(&entry, None, record)?;
+            let Some(entry) = self.catalog.get(record.at().slot) else { return Ok(()) };
+            self.apply(&entry, (None, record.hash(shard)), record)?;
             rest = after;
         }
     }
@@ -94,8 +94,8 @@ impl<'a, G: Segment> Loader<'a, G> {
             HintKey::Key(key) => (Some(key), self.keydir.key(key).hash),
             HintKey::Hash(hash) => (None, hash),
         };
-        let record = Loaded { hash, len, at, tombstone };
-        let Some(gathered) = gathered else { return self.apply(entry, known, &record) };
+        let record = Loaded::new(hash, at, len, tombstone);
+        let Some(gathered) = gathered else { return self.apply(entry, (known, hash), &record) };
         gathered.push(self.keydir.shard_of(hash), record);
         if gathered.is_full() {
             gathered.load(self, self.spread)?;
@@ -150,6 +150,7 @@ impl<'a, G: Segment> Loader<'a, G> {
         let tally = if seal.form == HintForm::Keys || self.keydir.takes_hashes() {
             report.from_hints += 1;
             let mut gathered = self.gathered();
+            gathered.iter_mut().for_each(|gathered| gathered.reserve(seal.records));
             seal.for_each_hint(|hint| {
                 let record = (hint.tombstone, hint.offset, hint.len);
                 self.take(&mut gathered, entry, hint.key, record)
@@ -212,11 +213,16 @@ impl<'a, G: Segment> Loader<'a, G> {
 
     /// Supersedes what the keydir has for the key, and keeps the accounts. Where only the key's hash is known, the key
     /// is read from the log, and only if another record has the same hash.
-    fn apply(&self, entry: &Arc<Entry<G>>, known: Option<&[u8]>, loaded: &Loaded) -> Result<()> {
-        let (at, offset) = (loaded.at, u64::from(loaded.at.offset));
-        let key = Key { bytes: known.unwrap_or_default(), hash: loaded.hash };
+    fn apply(
+        &self,
+        entry: &Arc<Entry<G>>,
+        (known, hash): (Option<&[u8]>, u64),
+        loaded: &Loaded,
+    ) -> Result<()> {
+        let (at, offset) = (loaded.at(), u64::from(loaded.at().offset));
+        let key = Key { bytes: known.unwrap_or_default(), hash };
         if !loaded.tombstone && self.keydir.insert_new(key, at) {
-            entry.records_live(1, loaded.len);
+            entry.records_live(1, loaded.len());
             return Ok(());
         }
         let candidates = self.keydir.candidates(key);
@@ -248,7 +254,7 @@ impl<'a, G: Segment> Loader<'a, G> {
             }
         }
         if !loaded.tombstone {
-            entry.records_live(1, loaded.len);
+            entry.records_live(1, loaded.len());
         }
         match (&old, loaded.tombstone) {
             (Some((from, ..)), false) => drop(self.keydir.replace(key, *from, at)),
