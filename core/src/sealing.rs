@@ -208,9 +208,9 @@ pub(crate) fn walk_heads<G: Segment>(
     let mut walk =
         Walk::new(&entry.segment, entry.header.seed, len64(HEADER_LEN), end, Depth::Heads);
     while walk.offset() < end {
-        match walk.next().map_err(|source| Error::io("reading", id, source))? {
-            Ok((_, record)) if record.head.kind == Kind::Seal => break,
-            Ok((at, record)) => each(at, &record.head, &record.key),
+        match walk.next_head().map_err(|source| Error::io("reading", id, source))? {
+            Ok((_, head, _)) if head.kind == Kind::Seal => break,
+            Ok((at, head, key)) => each(at, &head, key),
             Err(why) => return Err(Error::damaged(id, walk.offset(), why.describe())),
         }
     }

@@ -91,7 +91,7 @@ pub trait Segment {
     fn sync(&self) -> io::Result<()>;
 
     /// Writes the bytes that stand at a place once more, there, so that the next sync writes them out for certain. Only opening calls
-    /// this, for what a process before may have failed to sync; never after a freeze.
+    /// this, for what a process before may have failed to sync; never after a freeze, and never what was [settled](Segment::settle).
     ///
     /// Nobody who reads sees a change, and a power cut in the middle leaves what was durable. A binding may
     /// let the platform forget what it has cached of the segment, so the engine looks again at what is there then.

@@ -47,6 +47,9 @@ struct Appending {
     gathered: Vec<u8>,
 }
 
+/// The file, if there is one, for as long as this is held.
+type HeldFile = Guard<Option<Arc<OpenFile>>>;
+
 impl DiskSegment {
     /// A segment whose file was just created and synced.
     pub(super) fn created(path: PathBuf, shared: Arc<Shared>, file: File) -> DiskSegment {
@@ -85,7 +88,7 @@ impl DiskSegment {
     }
 
     /// The file and the right to change it, or why there is none.
-    fn change(&self) -> io::Result<(MutexGuard<'_, Appending>, Guard<Option<Arc<OpenFile>>>)> {
+    fn change(&self) -> io::Result<(MutexGuard<'_, Appending>, HeldFile)> {
         if self.shared.access == Access::Read {
             return Err(super::read_only());
         }
@@ -203,11 +206,13 @@ impl Segment for DiskSegment {
     /// Through the file, not through what the system has cached of it: see [`files::rewrite_at`].
     fn rewrite(&self, place: Range<u64>) -> io::Result<()> {
         let (_one_at_a_time, file) = self.change()?;
-        if place.end < place.start || self.len() < place.end {
+        let Some(file) = &*file else { return Err(frozen()) };
+        // What is settled is mapped, and must not change, not even for as long as it takes to read it anew.
+        if place.end < place.start || self.len() < place.end || place.start < self.settled.mark() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         if !place.is_empty() {
-            files::rewrite_at(&file, place)?;
+            files::rewrite_at(file, place)?;
             self.changed();
         }
         Ok(())

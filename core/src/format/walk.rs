@@ -1,6 +1,7 @@
 //! Walking a segment record by record, with both checksums of each.
 
 use std::io;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -67,6 +68,9 @@ pub(crate) struct Block {
     offset: u64,
 }
 
+/// A record's offset, head and key.
+pub(crate) type Walked<'a> = (u64, Head, &'a [u8]);
+
 impl<'a, S: Segment> Walk<'a, S> {
     /// Walks `offset..end` of a segment; `end` is at most its length.
     pub(crate) fn new(segment: &'a S, seed: u32, offset: u64, end: u64, depth: Depth) -> Self {
@@ -103,37 +107,63 @@ impl<'a, S: Segment> Walk<'a, S> {
         Ok(record.map(|record| (offset, record)))
     }
 
+    /// As [`Walk::next`], but only the head and the key, which are looked at and not held.
+    pub(crate) fn next_head(&mut self) -> io::Result<Result<Walked<'_>, WalkEnd>> {
+        let offset = self.offset;
+        let head = match self.head_at(offset)? {
+            Ok(head) => head,
+            Err(why) => return Ok(Err(why)),
+        };
+        self.offset = offset.saturating_add(head.record_len());
+        let key_at = offset.saturating_add(len64(head.fields_len()));
+        let key = self.view(key_at, u64::from(head.key_len))?;
+        Ok(Ok((offset, head, key)))
+    }
+
     /// The record at `offset`, wherever the walk stands.
     fn at(&mut self, offset: u64) -> io::Result<Result<Record, WalkEnd>> {
-        let left = self.end.saturating_sub(offset);
+        let head = match self.head_at(offset)? {
+            Ok(head) => head,
+            Err(why) => return Ok(Err(why)),
+        };
+        let len = match self.depth {
+            Depth::Heads => len64(head.head_len()),
+            Depth::Whole => head.record_len(),
+        };
+        Ok(Ok(Record::from_parts(head, self.bytes(offset, len)?)))
+    }
+
+    /// The head of the record at `offset`, after all that the walk checks was found right.
+    fn head_at(&mut self, offset: u64) -> io::Result<Result<Head, WalkEnd>> {
+        let (seed, left) = (self.seed, self.end.saturating_sub(offset));
         if left == 0 {
             return Ok(Err(WalkEnd::End));
         }
-        let bytes = self.bytes(offset, left.min(len64(HEAD_LEN_MAX)))?;
-        let Some(head) = Head::decode_unchecked(&bytes) else {
-            return self.why_no_head(offset, &bytes).map(Err);
+        let bytes = self.view(offset, left.min(len64(HEAD_LEN_MAX)))?;
+        let Some(head) = Head::decode_unchecked(bytes) else {
+            return self.why_no_head(offset).map(Err);
         };
         if len64(head.head_len()) > left {
             return Ok(Err(WalkEnd::Short));
         }
-        if !head_is_sound(self.seed, offset, &head, &bytes) {
+        if !head_is_sound(seed, offset, &head, bytes) {
             return Ok(Err(WalkEnd::Head));
         }
         if head.record_len() > left {
             return Ok(Err(WalkEnd::Short));
         }
-        if self.depth == Depth::Heads {
-            return Ok(Ok(Record::from_parts(head, bytes.slice(..head.head_len()))));
-        }
-        let record = self.bytes(offset, head.record_len())?;
-        if !body_is_sound(self.seed, offset, &record) {
+        if self.depth == Depth::Whole
+            && !body_is_sound(seed, offset, self.view(offset, head.record_len())?)
+        {
             return Ok(Err(WalkEnd::Body));
         }
-        Ok(Ok(Record::from_parts(head, record)))
+        Ok(Ok(head))
     }
 
     /// Tells growth and a cut from a head that is wrong.
-    fn why_no_head(&mut self, offset: u64, bytes: &Bytes) -> io::Result<WalkEnd> {
+    fn why_no_head(&mut self, offset: u64) -> io::Result<WalkEnd> {
+        let left = self.end.saturating_sub(offset);
+        let bytes = self.view(offset, left.min(len64(HEAD_LEN_MAX)))?;
         let cut_short = bytes.len() < super::record::FIXED_LEN;
         if bytes.iter().any(|byte| *byte != 0) {
             return Ok(if cut_short { WalkEnd::Short } else { WalkEnd::Head });
@@ -149,11 +179,23 @@ impl<'a, S: Segment> Walk<'a, S> {
         Ok(WalkEnd::Zeros)
     }
 
-    /// `len` bytes from `offset`, out of the block or a new one. The caller has checked the range against
-    /// the end, so nothing is allocated beyond the segment's length.
+    /// `len` bytes from `offset`, held.
     fn bytes(&mut self, offset: u64, len: u64) -> io::Result<Bytes> {
-        if let Some(bytes) = self.in_block(offset, len) {
-            return Ok(bytes);
+        let range = self.fill(offset, len)?;
+        Ok(self.block.bytes.slice(range))
+    }
+
+    /// `len` bytes from `offset`, looked at.
+    fn view(&mut self, offset: u64, len: u64) -> io::Result<&[u8]> {
+        let range = self.fill(offset, len)?;
+        Ok(self.block.bytes.get(range).unwrap_or_default())
+    }
+
+    /// Where in the block these bytes are, after it was read anew where they are not. The caller has checked the range against
+    /// the end, so nothing is allocated beyond the segment's length.
+    fn fill(&mut self, offset: u64, len: u64) -> io::Result<Range<usize>> {
+        if let Some(range) = self.in_block(offset, len) {
+            return Ok(range);
         }
         let wanted = len.max(BLOCK_LEN).min(self.end.saturating_sub(offset));
         let wanted = len_in_memory(wanted).ok_or(io::ErrorKind::OutOfMemory)?;
@@ -161,10 +203,10 @@ impl<'a, S: Segment> Walk<'a, S> {
         self.in_block(offset, len).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
-    fn in_block(&self, offset: u64, len: u64) -> Option<Bytes> {
+    fn in_block(&self, offset: u64, len: u64) -> Option<Range<usize>> {
         let start = len_in_memory(offset.checked_sub(self.block.offset)?)?;
         let end = start.checked_add(len_in_memory(len)?)?;
-        (end <= self.block.bytes.len()).then(|| self.block.bytes.slice(start..end))
+        (end <= self.block.bytes.len()).then_some(start..end)
     }
 
     /// Searches from `offset` on, byte by byte, for the next record that is right in everything, and

@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, Entry, SegmentState};
 use crate::error::{Error, Result};
 use crate::format::seal::{HintForm, HintKey, Seal, Tally};
 use crate::format::walk::{Depth, Walk};
-use crate::format::{HEADER_LEN, Kind, Record, len64};
+use crate::format::{HEADER_LEN, Head, Kind, len64};
 use crate::keydir::{Key, Keydir, Loaded, Location};
 use crate::open::add_to_catalog;
 use crate::open::gather::{Gathered, Spread};
@@ -182,10 +182,10 @@ impl<'a, G: Segment> Loader<'a, G> {
         let mut tally = Tally::default();
         let mut gathered = self.gathered();
         while walk.offset() < end {
-            match walk.next().map_err(|source| Error::io("reading", id, source))? {
-                Ok((offset, record)) => {
-                    tally.add(&record.head);
-                    self.record(&mut gathered, entry, offset, &record)?;
+            match walk.next_head().map_err(|source| Error::io("reading", id, source))? {
+                Ok((offset, head, key)) => {
+                    tally.add(&head);
+                    self.record(&mut gathered, entry, offset, &head, key)?;
                 }
                 Err(why) => return Err(Error::damaged(id, walk.offset(), why.describe())),
             }
@@ -200,15 +200,16 @@ impl<'a, G: Segment> Loader<'a, G> {
         gathered: &mut Option<MutexGuard<'_, Gathered>>,
         entry: &Arc<Entry<G>>,
         offset: u64,
-        record: &Record,
+        head: &Head,
+        key: &[u8],
     ) -> Result<()> {
-        let tombstone = match record.head.kind {
+        let tombstone = match head.kind {
             Kind::Put => false,
             Kind::Tombstone => true,
             Kind::Mark | Kind::Seal => return Ok(()),
         };
-        let what = (tombstone, offset, record.head.record_len());
-        self.take(gathered, entry, HintKey::Key(&record.key), what)
+        let what = (tombstone, offset, head.record_len());
+        self.take(gathered, entry, HintKey::Key(key), what)
     }
 
     /// Supersedes what the keydir has for the key, and keeps the accounts. Where only the key's hash is known, the key
@@ -282,7 +283,7 @@ impl<'a, G: Segment> Loader<'a, G> {
             match walk.next().map_err(failed)? {
                 Ok((offset, record)) => {
                     tally.add(&record.head);
-                    self.record(&mut None, entry, offset, &record)?;
+                    self.record(&mut None, entry, offset, &record.head, &record.key)?;
                 }
                 Err(_) => {
                     let from = walk.offset().saturating_add(1);

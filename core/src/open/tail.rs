@@ -197,33 +197,30 @@ fn walk<G: Segment>(
     let mut sequence = sequence_before;
     let why = loop {
         found.bad = walk.offset();
-        let (offset, record) = match walk.next().map_err(failed)? {
-            Ok(next) => next,
+        let (offset, head) = match walk.next_head().map_err(failed)? {
+            Ok((offset, head, _)) => (offset, head),
             Err(WalkEnd::End | WalkEnd::Zeros) if in_batch => break "a batch has no end",
             Err(why) => {
                 found.clean = matches!(why, WalkEnd::End | WalkEnd::Zeros);
                 break why.describe();
             }
         };
-        if let Err(why) =
-            follows(&record.head, sequence, in_batch, !is_first && found.first.is_none())
-        {
-            found.note_later(&record.head);
+        if let Err(why) = follows(&head, sequence, in_batch, !is_first && found.first.is_none()) {
+            found.note_later(&head);
             break why;
         }
-        if record.head.kind == Kind::Seal {
-            let (end, sequence) = (walk.offset(), record.head.sequence);
+        if head.kind == Kind::Seal {
+            let (end, sequence) = (walk.offset(), head.sequence);
             found.seal = Some(FoundSeal { offset, end, sequence });
             break "a seal stands here";
         }
-        found.first = found.first.or(Some(record.head.sequence));
+        found.first = found.first.or(Some(head.sequence));
         // A mark that raises the number begins a session: what was written behind it may have been lost.
-        let repeats = sequence == record.head.sequence;
-        sequence = record.head.sequence;
-        in_batch = record.head.batch;
-        found.note_later(&record.head);
-        found.ends_in_mark =
-            record.head.kind == Kind::Mark && record.head.synced == Some(offset) && repeats;
+        let repeats = sequence == head.sequence;
+        sequence = head.sequence;
+        in_batch = head.batch;
+        found.note_later(&head);
+        found.ends_in_mark = head.kind == Kind::Mark && head.synced == Some(offset) && repeats;
         if !in_batch {
             (found.whole, found.sequence) = (walk.offset(), sequence);
         }
