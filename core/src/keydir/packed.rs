@@ -66,6 +66,13 @@ fn mark(key: &[u8], common: usize) -> u32 {
     u32::from_be_bytes(bytes)
 }
 
+/// Room for some more things, and for an eighth of what is there: growing by as much again would leave a quarter unused.
+fn make_room<T>(things: &mut Vec<T>, more: usize) {
+    if things.capacity() - things.len() < more {
+        things.reserve_exact(more.max(things.len() / 8));
+    }
+}
+
 impl Leaf {
     /// Where a key stands (`Ok`) or would.
     fn search(&self, key: &[u8]) -> Result<usize, usize> {
@@ -113,7 +120,10 @@ impl Leaf {
         let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         let key_len = u16::try_from(key.len()).unwrap_or(u16::MAX);
         let Location { slot, offset } = location;
+        make_room(&mut self.bytes, key.len());
         self.bytes.extend_from_slice(key);
+        make_room(&mut self.slots, 1);
+        make_room(&mut self.marks, 1);
         let shares = key.get(..self.common) == self.first_key().get(..self.common);
         self.slots.insert(at.min(self.slots.len()), Slot { start, offset, slot, key_len });
         match shares && 1 < self.slots.len() {
