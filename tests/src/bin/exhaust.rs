@@ -21,7 +21,7 @@ fn main() -> ExitCode {
                 scope.spawn(move || match run(beginning, steps, part, threads) {
                     Ok(tried) => println!("{beginning:?}, part {part}: {tried:?}"),
                     Err(what) => {
-                        eprintln!("{what}");
+                        eprintln!("FAILED: {what}");
                         if let Ok(mut failed) = failed.lock() {
                             *failed = true;
                         }
