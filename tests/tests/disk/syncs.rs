@@ -18,6 +18,7 @@ pub(crate) const ROLES: &[Role] = &[
     ("put with always", |folder| put_and_acknowledge(folder, Durability::Always)),
     ("put with none", |folder| put_and_acknowledge(folder, Durability::None)),
     ("put with interval", |folder| put_and_acknowledge(folder, Durability::Interval)),
+    ("sync, close and merge", sync_close_and_merge),
 ];
 
 const ONE: SegmentId = SegmentId(1);
@@ -158,6 +159,34 @@ fn put_and_acknowledge(folder: &Path, durability: Durability) {
     }
 }
 
+/// Nobody waits for single writes; what is promised is promised by `sync`, `close`, a roll's seal and a merge.
+fn sync_close_and_merge(folder: &Path) {
+    let options = Db::options().durability(Durability::None).segment_bytes(512);
+    let options = options.background(false).auto_merge(None);
+    let done = |what: &str| fs::write(folder.with_file_name(format!("done-{what}")), "").unwrap();
+    let db = options.open(folder).unwrap();
+    db.put(b"kept", &[7; 100]).unwrap();
+    db.sync().unwrap();
+    done("sync");
+    for number in 0..12_u8 {
+        db.put(&[b'a' + number % 5], &[number; 100]).unwrap();
+    }
+    db.close().unwrap();
+    done("close");
+    drop(db);
+    let db = options.open(folder).unwrap();
+    done("open");
+    db.delete(b"c").unwrap();
+    db.roll().unwrap();
+    done("roll");
+    db.delete(b"b").unwrap();
+    // The last delete is durable nowhere when the merge begins, and the merge drops what it made dead.
+    let inputs = db.stats().segments.len();
+    db.merge(&bitcask::MergePolicy::full(), &mut |_| bitcask::Go::On).unwrap();
+    assert!(db.stats().segments.len() < inputs);
+    done("merge");
+}
+
 /// What is durable, by the calls so far: every write of a segment that a sync of it follows. The oldest and
 /// plainest reading of F7: the option must reach the file.
 #[cfg(target_os = "linux")]
@@ -175,6 +204,11 @@ fn check_synced(calls: &[String], at: &str) -> usize {
             // A new file counts once its folder is synced too.
             "openat" if file.ends_with(".segment") => unsynced.extend([file, "store"]),
             "pwrite64" if file.ends_with(".segment") => unsynced.push(file),
+            "unlink" if file.ends_with(".segment") => {
+                // What it held has been merged, and the log that made the rest of it dead is behind it.
+                assert_eq!(unsynced, Vec::<&str>::new(), "before {file} goes: {calls:#?}");
+                unsynced.push("store");
+            }
             "fsync" | "fdatasync" => unsynced.retain(|unsynced| *unsynced != file),
             _ => {}
         }
@@ -204,7 +238,39 @@ fn f07_interval_means_that_the_system_is_asked_soon() {
     }
 }
 
-/// The two above can fail: without durability the same puts are answered before any sync.
+/// The order of FORMAT.md, section 7: records before the seal that vouches for them, the merge's seal and the log before an input goes, and the
+/// folder after it.
+#[cfg(target_os = "linux")]
+#[test]
+fn f07_f17_f19_sync_close_roll_and_merge_ask_the_system_in_order() {
+    let parent = tempdir().unwrap();
+    let parent = parent.path().canonicalize().unwrap();
+    let calls = match traced("sync, close and merge", &parent.join("store"), &parent) {
+        Ok(calls) => calls,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    assert_eq!(check_synced(&calls, "done-"), 5);
+    let unlinked = |call: &&String| call.starts_with("unlink ") && call.ends_with(".segment");
+    let first = calls.iter().position(|call| unlinked(&call)).expect("an input was removed");
+    assert!(1 < calls.iter().filter(unlinked).count(), "{calls:#?}");
+    // The output is the last segment that was created before the first input went.
+    let created = calls[..first]
+        .iter()
+        .rfind(|call| call.starts_with("openat") && call.ends_with(".segment"));
+    let output = created.unwrap().split_whitespace().nth(1).unwrap();
+    let mut its: Vec<&str> = calls[..first]
+        .iter()
+        .filter(|call| call.contains(output) && !call.starts_with("ftruncate"))
+        .map(|call| call.split_whitespace().next().unwrap())
+        .collect();
+    // Its growth is cut behind the seal, and synced once more.
+    its.dedup();
+    // The header, what is copied, the seal.
+    let copied_then_sealed = ["pwrite64", "fdatasync"].repeat(3);
+    assert!(its.ends_with(&copied_then_sealed), "{its:?} of {output}: {calls:#?}");
+}
+
+/// The three above can fail: without durability the same puts are answered before any sync.
 #[cfg(target_os = "linux")]
 #[test]
 fn f07_none_means_that_nobody_waits() {
