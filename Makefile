@@ -1,6 +1,6 @@
 # One line here, the work in scripts/. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave suites crash bench bench-peers bench-browser instructions campaign simulate exhaust mutants fmt deny clean
+.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave suites crash bench bench-peers bench-browser instructions campaign simulate exhaust mutants torture power-loss fmt deny clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,12 @@ exhaust: ## Every program of STEPS=5 steps, with a power cut at every call (STEP
 mutants: ## Takes rules out of the engine, one at a time, and sees that a test notices (ONLY=part of a name)
 	@scripts/setup rust
 	cargo run --release --package bitcask-tests --bin mutants
+
+torture: ## Kill the released command, fail its system calls, cut the power: MINUTES=5 in all, or CYCLES=500 of each; SEED=n repeats
+	@scripts/torture
+
+power-loss: ## The power cuts of `make torture` alone: ext4 and xfs on loop devices, as root (MINUTES=10, or CYCLES=…)
+	@scripts/torture power:: gate::
 
 fmt: ## Format the code
 	@scripts/setup rust

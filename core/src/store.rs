@@ -193,7 +193,8 @@ impl<S: Storage> Store<S> {
     /// # Errors
     ///
     /// [`Error::KeyLen`], [`Error::ValueLen`], [`Error::ReadOnly`], [`Error::Closed`]: nothing was written. [`Error::Io`], [`Error::Poisoned`]: where
-    /// the append failed it was undone; where a sync failed, the write may or may not survive.
+    /// the append failed it was undone; where a sync failed, or the seal of an earlier segment that must come before it, the write may or
+    /// may not survive.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<u64> {
         self.put_with(key, value, &WriteOptions::default())
     }
