@@ -241,3 +241,36 @@ fn headings(page: &str) -> Vec<String> {
         })
         .collect()
 }
+
+/// What RELIABILITY.md says a promise is tested by is there: tests by name, files and folders, targets of make.
+#[test]
+fn every_test_that_reliability_names_exists() {
+    let page = fs::read_to_string(root().join("RELIABILITY.md")).unwrap();
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let mut code = sources();
+    code.extend(files("cli/tests", ".rs"));
+    let exists = |name: &str| code.iter().any(|(_, text)| text.contains(&format!("fn {name}(")));
+    let (mut names, mut wrong) = (0, Vec::new());
+    for quoted in page.split('`').skip(1).step_by(2) {
+        let is_test = 3 <= quoted.matches('_').count();
+        let is_there = if is_test {
+            names += 1;
+            exists(quoted)
+        } else if let Some(target) = quoted.strip_prefix("make ") {
+            let target = target.split(' ').next().unwrap_or_default();
+            makefile.contains(&format!("\n{target}: "))
+        } else if quoted.contains('/') {
+            root().join(quoted).exists()
+        } else {
+            true
+        };
+        wrong.extend((!is_there).then_some(quoted));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(80 < names, "{names} names were found");
+    for row in 1..=25 {
+        let line = page.lines().find(|line| line.starts_with(&format!("| F{row} |")));
+        let line = line.unwrap_or_else(|| panic!("there is no row F{row}"));
+        assert!(line.contains('`'), "F{row} names no test");
+    }
+}
