@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, Entry};
 use crate::error::{Error, Result};
 use crate::format::record::{body_is_sound, head_is_sound};
 use crate::format::walk::Depth;
-use crate::format::{Head, Record, len_in_memory, len64};
+use crate::format::{Head, Kind, Record, len_in_memory, len64};
 use crate::keydir::{Candidates, Key, Keydir, Location};
 use crate::segment::Segment;
 
@@ -79,6 +79,8 @@ fn sound_head<G: Segment>(
 }
 
 const NO_RECORD: &str = "there is no record where one should stand";
+/// Only where hints lie: the keydir points at puts.
+pub(crate) const NO_PUT: &str = "a hint says that a put stands here, and another record does";
 const PAST_THE_END: &str = "a record runs past the end of the segment";
 
 #[cold]
@@ -136,6 +138,9 @@ pub(crate) fn find<G: Segment>(
                 continue;
             };
             match look(entry, u64::from(at.offset), key.bytes, depth) {
+                Ok(Some((head, _))) if head.kind != Kind::Put => {
+                    failed = Some(damaged(entry, u64::from(at.offset), NO_PUT));
+                }
                 Ok(Some((head, value))) => return Ok(Some(Found { at, head, value })),
                 // Another key with the same hash.
                 Ok(None) => {}

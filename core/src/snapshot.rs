@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::catalog::{SegmentState, Slots};
-use crate::error::Result;
-use crate::format::Record;
+use crate::error::{Error, Result};
 use crate::format::walk::Depth;
+use crate::format::{Kind, Record};
 use crate::keydir::{Bounds, Location};
-use crate::read::{Found, record_at};
+use crate::read::{Found, NO_PUT, record_at};
 use crate::scan::{Keys, Range, Scan};
 use crate::segment::Storage;
 use crate::store::{Entry, Inner};
@@ -188,6 +188,9 @@ impl<S: Storage> Snapshot<S> {
     ) -> Result<Option<Record>> {
         let Some(Some(entry)) = slots.get(usize::from(at.slot)) else { return Ok(None) };
         let record = record_at(entry, u64::from(at.offset), depth)?;
+        if record.key == key && record.head.kind != Kind::Put {
+            return Err(Error::damaged(entry.id(), u64::from(at.offset), NO_PUT));
+        }
         Ok((record.key == key && record.head.sequence <= self.sequence).then_some(record))
     }
 

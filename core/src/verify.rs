@@ -6,10 +6,10 @@ use crate::catalog::{Entry, SegmentState};
 use crate::error::{Error, Result};
 use crate::format::seal::{HintForm, Seal, SealBuilder, Tally};
 use crate::format::walk::{Depth, Exhausted, Walk};
-use crate::format::{HEADER_LEN, Header, Kind, Record, len64};
+use crate::format::{HEADER_LEN, Header, HeaderKind, Kind, Record, len64};
 use crate::keydir::Location;
 use crate::merge::Go;
-use crate::open::{Cut, FoundSeal, Survey, Surveyed, check_tail, search_budget};
+use crate::open::{Cut, FoundSeal, Survey, Surveyed, check_tail, search_budget, walk_to_seal};
 use crate::segment::{Segment, SegmentId, Storage};
 use crate::store::{Inner, Store};
 use crate::sync::Arc;
@@ -110,8 +110,13 @@ pub fn verify<S: Storage>(
     let Some(store_id) = survey.store_id else { return Err(Error::NoStore) };
     let bytes_total = survey.segments.iter().map(|segment| segment.len).sum();
     for surveyed in &survey.segments {
-        // The tail is read by what decides on it.
-        if let Some(seal) = &surveyed.seal {
+        // The rest of the tail is read by what decides on it.
+        let seal = match surveyed.seal {
+            // Growth may follow the seal of a log segment.
+            None => walk_to_seal(&surveyed.segment, &surveyed.header, surveyed.len)?,
+            found => found,
+        };
+        if let Some(seal) = &seal {
             check_sealed(surveyed, seal, store_id, &mut report)?;
         }
         if report.read(surveyed.header.id, surveyed.len, bytes_total, on_progress) == Go::Stop {
@@ -155,6 +160,8 @@ struct Check {
     tally: Tally,
     /// Bytes of checksums that searching behind damage may still cost.
     budget: u64,
+    /// Of the last record.
+    sequence: u64,
     /// Nothing was damaged so far.
     is_whole: bool,
 }
@@ -169,6 +176,7 @@ impl Check {
             remade: SealBuilder::new(form, store_id),
             tally: Tally::default(),
             budget: search_budget(end),
+            sequence: 0,
             is_whole: true,
         }
     }
@@ -191,10 +199,11 @@ impl Check {
             match walk.next().map_err(failed)? {
                 Ok((_, record)) if record.head.kind == Kind::Seal => {
                     report.sealed += 1;
-                    self.check_hints(offset, &record, report);
+                    self.check_seal((offset, walk.offset()), &record, report);
                     walk.seek(self.end);
                 }
                 Ok((_, record)) => {
+                    self.sequence = record.head.sequence;
                     self.tally.add(&record.head);
                     self.remade.add(offset, &record.head, &record.key);
                     each(offset, &record);
@@ -221,12 +230,26 @@ impl Check {
         Ok(more)
     }
 
-    fn check_hints(&mut self, offset: u64, seal: &Record, report: &mut VerifyReport) {
+    /// Whether a seal is what the records before it make it, and the last thing there is.
+    fn check_seal(&mut self, (offset, end): (u64, u64), seal: &Record, report: &mut VerifyReport) {
         // There is one seal.
         let empty = SealBuilder::new(self.form, [0; 16]);
         let remade = std::mem::replace(&mut self.remade, empty).finish(offset);
-        if self.is_whole && (self.tally.form() != self.form || remade != seal.value.as_ref()) {
-            let what = "the hints are not those of the records";
+        let has_right_number = match self.header.kind {
+            HeaderKind::Log => self.sequence == seal.head.sequence,
+            // It may have left a later tombstone out.
+            HeaderKind::Merge => self.sequence <= seal.head.sequence,
+        };
+        let what = if self.tally.form() != self.form || remade != seal.value.as_ref() {
+            "the hints are not those of the records"
+        } else if !has_right_number {
+            "the seal's number is not that of the last record"
+        } else if end != self.end {
+            "something follows the seal"
+        } else {
+            return;
+        };
+        if self.is_whole {
             report.note(Error::damaged(self.header.id, offset, what));
         }
     }

@@ -114,7 +114,7 @@ impl<S: Storage> Inner<S> {
         // Whether a key that comes again is there after what was decided so far.
         let mut there = Repeated::new();
         for (operation, hash) in batch.operations(&self.store_id) {
-            let key = Key { bytes: operation.key, hash };
+            let key = self.keydir.hashed(operation.key, hash);
             let earlier = there.get(&operation);
             let old = match earlier {
                 Some(_) => None,

@@ -25,13 +25,15 @@ mod store;
 mod verify;
 mod watch;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use failure::{Exit, Failure};
+pub(crate) use failure::Exit;
+use failure::Failure;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -83,10 +85,24 @@ enum Command {
     Dump(dump::Dump),
 }
 
-/// Parses the arguments, runs the subcommand and says on standard error what went wrong.
+/// Runs the command of this process.
 pub(crate) fn main() -> ExitCode {
-    let command = CommandLine::parse().command;
-    let exit = match run(&command) {
+    match run_words(std::env::args_os()) {
+        Ok(exit) => exit.into(),
+        // Also where help was asked for.
+        Err(error) => error.exit(),
+    }
+}
+
+/// Parses the words of a command line, of which the first is the program's name, runs the subcommand and says on standard
+/// error what went wrong.
+///
+/// # Errors
+///
+/// What is to be said to words that are not understood.
+pub(crate) fn run_words(words: impl IntoIterator<Item = OsString>) -> Result<Exit, clap::Error> {
+    let command = CommandLine::try_parse_from(words)?.command;
+    Ok(match run(&command) {
         Ok(exit) => exit,
         Err(failure) => {
             let store = command.store().display().to_string();
@@ -96,8 +112,7 @@ pub(crate) fn main() -> ExitCode {
             }
             failure.exit()
         }
-    };
-    exit.into()
+    })
 }
 
 fn run(command: &Command) -> Result<Exit, Failure> {

@@ -12,6 +12,9 @@ use crate::segment::Segment;
 /// Bytes that are read at a time: large, because on OPFS calls cost more than bytes.
 const BLOCK_LEN: u64 = 1 << 20;
 
+/// So much of a block that was read before is worth looking at, before another one is read: more than a head can be.
+const MUCH_LEN: u64 = 1 << 17;
+
 /// Why a walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WalkEnd {
@@ -170,11 +173,11 @@ impl<'a, S: Segment> Walk<'a, S> {
         }
         let mut at = offset;
         while at < self.end {
-            let len = self.end.saturating_sub(at).min(BLOCK_LEN);
-            if self.bytes(at, len)?.iter().any(|byte| *byte != 0) {
+            let block = self.some_bytes(at)?;
+            if block.iter().any(|byte| *byte != 0) {
                 return Ok(WalkEnd::Head);
             }
-            at = at.saturating_add(len);
+            at = at.saturating_add(len64(block.len()));
         }
         Ok(WalkEnd::Zeros)
     }
@@ -203,6 +206,19 @@ impl<'a, S: Segment> Walk<'a, S> {
         self.in_block(offset, len).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
+    /// The bytes from `offset` on: what is left of the block if that is much, else another block. (A search that goes on
+    /// behind each record that it found would read a block for each, were it to begin with a whole one.)
+    fn some_bytes(&mut self, offset: u64) -> io::Result<Bytes> {
+        let left = self.end.saturating_sub(offset);
+        let in_block = self.block.offset.saturating_add(len64(self.block.bytes.len()));
+        let there = match self.block.offset <= offset {
+            true => in_block.saturating_sub(offset),
+            false => 0,
+        };
+        let len = if there < left.min(MUCH_LEN) { left.min(BLOCK_LEN) } else { there.min(left) };
+        self.bytes(offset, len)
+    }
+
     fn in_block(&self, offset: u64, len: u64) -> Option<Range<usize>> {
         let start = len_in_memory(offset.checked_sub(self.block.offset)?)?;
         let end = start.checked_add(len_in_memory(len)?)?;
@@ -221,8 +237,8 @@ impl<'a, S: Segment> Walk<'a, S> {
     ) -> io::Result<Result<Option<u64>, Exhausted>> {
         let mut from = offset;
         while from < self.end {
-            let len = self.end.saturating_sub(from).min(BLOCK_LEN);
-            let block = self.bytes(from, len)?;
+            let block = self.some_bytes(from)?;
+            let len = len64(block.len());
             for (place, pair) in block.windows(2).skip(KIND_AT).enumerate() {
                 // Kind and flags: nearly every byte that starts no record is told by these two.
                 if !matches!(pair, [1..=4, 0..=7]) {

@@ -276,6 +276,11 @@ pub(super) fn tag_of(hash: u64) -> u32 {
     u32::from_le_bytes([t0, t1, t2, t3])
 }
 
+/// What is kept of a hash: its shard and its tag.
+pub(super) fn kept_of(hash: u64) -> (usize, u32) {
+    (shard_of(hash), tag_of(hash))
+}
+
 /// A hash with this shard and this tag.
 pub(super) fn hash_of(shard: usize, tag: u32) -> u64 {
     (shard as u64) << 56 | u64::from(tag) << 24
@@ -288,6 +293,7 @@ fn wanted_in(places: usize, tag: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Index, Keydir, Map};
     use super::*;
     use crate::memory::Memory;
     use crate::segment::Storage as _;
@@ -361,6 +367,31 @@ mod tests {
             found.sort_unstable();
             all.sort_unstable();
             assert_eq!(found, all, "seed {seed}");
+        }
+    }
+
+    /// Hashes that whoever made a file chose so that all keys want the same places of one shard: an insert would look at all of
+    /// them. None of them stands far from where it wants to.
+    #[test]
+    fn hashes_that_were_chosen_do_not_meet() {
+        let furthest = |keydir: &HashKeydir| {
+            let far = keydir.each(|shard| {
+                let entries = shard.entries.iter().enumerate().filter(|(_, e)| **e != EMPTY);
+                entries.map(|(place, e)| place - shard.wanted(e.tag())).max().unwrap_or(0)
+            });
+            far.max().unwrap()
+        };
+        for choose in
+            [|n: u64| n << 24, |n| n, |n| n << 32, |n| n << 56 | n << 10, |n| u64::MAX - n]
+        {
+            let random = Memory::new(5);
+            for secret in (0..5).map(|_| random.random()) {
+                let keydir = Keydir::new(Index::Hash, [0; 16], secret);
+                let Map::Hash(map) = &keydir.map else { panic!("not hash") };
+                (0..20_000).for_each(|n| map.insert(keydir.own_hash(choose(n)), at(n)));
+                assert_eq!(map.len(), 20_000);
+                assert!(furthest(map) < 500, "{} places away", furthest(map));
+            }
         }
     }
 

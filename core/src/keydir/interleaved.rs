@@ -20,7 +20,7 @@ fn places(keydir: &Keydir, key: &[u8]) -> Vec<u32> {
 /// A key moves, as a put or a merge moves it: a reader finds one of its places, and never goes back.
 fn a_key_that_moves_is_always_there(index: Index) {
     explore(move || {
-        let keydir = Arc::new(Keydir::new(index, [7; 16]));
+        let keydir = Arc::new(Keydir::new(index, [7; 16], 7));
         keydir.insert(keydir.key(b"moved"), at(100));
         let writer = {
             let keydir = Arc::clone(&keydir);
@@ -54,7 +54,7 @@ fn a_key_that_moves_is_always_there_in_ordered() {
 /// Of two that compare and swap one place, one does: a merge and a delete of the same key.
 fn one_of_two_wins(index: Index) {
     explore(move || {
-        let keydir = Arc::new(Keydir::new(index, [7; 16]));
+        let keydir = Arc::new(Keydir::new(index, [7; 16], 7));
         keydir.insert(keydir.key(b"key"), at(100));
         let merge = {
             let keydir = Arc::clone(&keydir);

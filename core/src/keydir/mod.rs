@@ -40,7 +40,15 @@ pub enum Index {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key<'a> {
     pub(crate) bytes: &'a [u8],
+    /// Not the one that hints hold: see [`Keydir::hashed`].
     pub(crate) hash: u64,
+}
+
+impl Key<'_> {
+    /// Whether both are found at the same places: as much of their hashes as a keydir looks at is the same.
+    pub(crate) fn meets(&self, other: Key<'_>) -> bool {
+        hash::kept_of(self.hash) == hash::kept_of(other.hash)
+    }
 }
 
 /// A put or a tombstone that is being loaded into a shard, of a key of which no more is known than the hash: 16 bytes, of
@@ -83,6 +91,7 @@ impl Loaded {
 pub(crate) struct Keydir {
     map: Map,
     store_id: [u8; 16],
+    secret: u64,
 }
 
 enum Map {
@@ -91,21 +100,35 @@ enum Map {
 }
 
 impl Keydir {
-    pub(crate) fn new(index: Index, store_id: [u8; 16]) -> Keydir {
+    /// `secret` is random, and new each time: whoever made the files knows the hashes of their keys, and could choose those that all
+    /// want one place.
+    pub(crate) fn new(index: Index, store_id: [u8; 16], secret: u64) -> Keydir {
         let map = match index {
             Index::Hash => Map::Hash(HashKeydir::new()),
             Index::Ordered => Map::Ordered(OrderedKeydir::new()),
         };
-        Keydir { map, store_id }
+        Keydir { map, store_id, secret }
     }
 
     /// Prepares a key for the other calls.
     pub(crate) fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
-        let hash = match self.map {
-            Map::Hash(_) => key_hash(&self.store_id, bytes),
-            Map::Ordered(_) => 0,
-        };
-        Key { bytes, hash }
+        match self.map {
+            Map::Hash(_) => self.hashed(bytes, key_hash(&self.store_id, bytes)),
+            Map::Ordered(_) => Key { bytes, hash: 0 },
+        }
+    }
+
+    /// The same where its hash is known, as hints hold it; then the bytes may be left out for a while.
+    pub(crate) fn hashed<'a>(&self, bytes: &'a [u8], hash: u64) -> Key<'a> {
+        Key { bytes, hash: self.own_hash(hash) }
+    }
+
+    /// The hash that keys are found by. One to one with that in hints, so that only hashes that are equal meet.
+    fn own_hash(&self, hash: u64) -> u64 {
+        let mixed = (hash ^ self.secret).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // Multiplying carries upward only: what is below comes down, and is carried up again. By a number that nobody knows
+        // (Dietzfelbinger and others, 1997), whatever was chosen is spread over shards and tags.
+        (mixed ^ (mixed >> 32)).wrapping_mul(self.secret.rotate_left(29) | 1)
     }
 
     /// Whether hashes are enough to load it.

@@ -92,7 +92,7 @@ impl<'a, G: Segment> Loader<'a, G> {
         let at = Location { slot: entry.slot, offset: low32(offset) };
         let (known, hash) = match key {
             HintKey::Key(key) => (Some(key), self.keydir.key(key).hash),
-            HintKey::Hash(hash) => (None, hash),
+            HintKey::Hash(hash) => (None, self.keydir.hashed(&[], hash).hash),
         };
         let record = Loaded::new(hash, at, len, tombstone);
         let Some(gathered) = gathered else { return self.apply(entry, (known, hash), &record) };
@@ -144,6 +144,9 @@ impl<'a, G: Segment> Loader<'a, G> {
         let record = record_at(entry, found.offset, Depth::Whole)?;
         let seal = Seal::decode(&record.value, found.offset)
             .ok_or_else(|| damaged("the seal makes no sense"))?;
+        if found.sequence < seal.maximum {
+            return Err(damaged("the seal's number is below that of a record"));
+        }
         if 0 < seal.records && seal.minimum <= sequence_before {
             return Err(damaged("sequence numbers overlap those of an earlier segment"));
         }
@@ -233,6 +236,11 @@ impl<'a, G: Segment> Loader<'a, G> {
             let Some(there) = self.catalog.get(candidate.slot) else { continue };
             if known.is_none() && read.is_none() {
                 match record_at(entry, offset, Depth::Heads) {
+                    // Else hints that all say one hash would cost a look at each other one.
+                    Ok(record) if !self.keydir.key(&record.key).meets(key) => {
+                        let what = "the hints are not those of the records";
+                        return Err(Error::damaged(entry.id(), offset, what));
+                    }
                     Ok(record) => read = Some(record.key),
                     // What stands there instead stays.
                     Err(error) if self.salvage && error.is_damage() => return Ok(()),

@@ -38,7 +38,7 @@ pub use gather::Threads;
 pub(crate) use gather::{Beside, Here, Spread};
 pub(crate) use load::search_budget;
 pub use report::{Cut, PassedOver, RecoveryReport};
-pub(crate) use survey::{FoundSeal, Survey, Surveyed};
+pub(crate) use survey::{FoundSeal, Survey, Surveyed, walk_to_seal};
 use tail::Tail;
 
 /// The step from one session's sequence numbers to the next, after an unclean end.
@@ -143,7 +143,7 @@ fn read_store<S: Storage>(
     }
     let is_new = survey.is_empty();
     let store_id = survey.store_id.unwrap_or_else(|| new_store_id(storage));
-    let keydir = Keydir::new(options.index, store_id);
+    let keydir = Keydir::new(options.index, store_id, storage.random());
     let catalog = Catalog::new();
     let mut report = survey.report;
     let mut sequence = 0;

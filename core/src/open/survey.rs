@@ -278,9 +278,19 @@ fn find_seal<G: Segment>(segment: &G, header: &Header, len: u64) -> Result<Optio
             return Ok(Some(FoundSeal { offset, end: len, sequence }));
         }
     }
-    if header.kind == HeaderKind::Log {
-        return Ok(None);
+    match header.kind {
+        HeaderKind::Log => Ok(None),
+        HeaderKind::Merge => walk_to_seal(segment, header, len),
     }
+}
+
+/// The seal that ends the records of a segment, whatever follows it. Reads all of them.
+pub(crate) fn walk_to_seal<G: Segment>(
+    segment: &G,
+    header: &Header,
+    len: u64,
+) -> Result<Option<FoundSeal>> {
+    let failed = |source| Error::io("reading", header.id, source);
     let mut walk = Walk::new(segment, header.seed, len64(HEADER_LEN), len, Depth::Whole);
     while let Ok((offset, record)) = walk.next().map_err(failed)? {
         if record.head.kind == Kind::Seal {

@@ -28,6 +28,8 @@ pub(crate) struct Faults {
     /// The next sync fails.
     pub(crate) sync_fails: AtomicBool,
     pub(crate) syncs: AtomicU64,
+    /// Bytes of all reads.
+    pub(crate) bytes_read: AtomicU64,
     /// Each look at the clock is a millisecond before the last one.
     pub(crate) clock_goes_back: AtomicBool,
 }
@@ -59,6 +61,7 @@ impl Segment for GuardSegment {
             "a read of {len} bytes at {offset} in a segment of {}",
             self.len()
         );
+        self.faults.bytes_read.fetch_add(len as u64, Ordering::Relaxed);
         self.segment.read_at(offset, len)
     }
 

@@ -15,6 +15,7 @@ mod forgetful;
 mod forgotten;
 mod golden;
 mod guard;
+mod hostile;
 mod lengths;
 mod merges;
 mod oracle;

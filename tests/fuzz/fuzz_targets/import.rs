@@ -1,0 +1,4 @@
+//! See `bitcask_fuzz::import`.
+#![cfg_attr(fuzzing, no_main)]
+
+bitcask_fuzz::target!(import);

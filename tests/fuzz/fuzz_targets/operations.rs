@@ -1,0 +1,4 @@
+//! See `bitcask_fuzz::operations`.
+#![cfg_attr(fuzzing, no_main)]
+
+bitcask_fuzz::target!(operations);

@@ -1,0 +1,4 @@
+//! See `bitcask_fuzz::seal`.
+#![cfg_attr(fuzzing, no_main)]
+
+bitcask_fuzz::target!(seal);
