@@ -105,12 +105,18 @@ fn run(db: &Db, work: &Work, thread: u64, first: u64, poisoned: &AtomicBool) {
                 }
             }
         }
-        if work.durability != Durability::Always && number % 16 == 15 && db.sync().is_ok() {
-            say(&format!("s {thread} {}", number + 1));
+        if work.durability != Durability::Always && number % 16 == 15 {
+            match db.sync() {
+                Ok(()) => say(&format!("s {thread} {}", number + 1)),
+                Err(error) => say(&format!("m {error}")),
+            }
         }
-        if !work.background && number % 50 == 49 {
-            // Without a thread of its own the store is merged here, between the writes of the others.
-            _ = db.merge(&MergePolicy::full(), &mut |_| bitcask::Go::On);
+        // Without a thread of its own the store is merged here, between the writes of the others.
+        if !work.background
+            && number % 50 == 49
+            && let Err(error) = db.merge(&MergePolicy::full(), &mut |_| bitcask::Go::On)
+        {
+            say(&format!("m {error}"));
         }
     }
 }
@@ -227,6 +233,10 @@ impl Actor {
             "closed" => heard.closed = said.strip_prefix("closed ").map(str::to_owned),
             "a" => threads[number(1) as usize].acknowledged = number(2) + 1,
             "s" => threads[number(1) as usize].durable = number(2),
+            "m" => {
+                heard.failures += 1;
+                heard.last_failure = said.to_owned();
+            }
             "f" | "u" => {
                 let thread = &mut threads[number(1) as usize];
                 thread.acknowledged = number(2) + 1;
