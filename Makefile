@@ -1,6 +1,6 @@
 # One line here, the work in scripts/. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave fuzz suites crash bench bench-peers bench-browser instructions campaign simulate exhaust mutants torture power-loss fmt deny clean
+.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave sanitize fuzz suites crash bench bench-peers bench-browser instructions campaign simulate exhaust mutants torture power-loss fmt deny clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ torture: ## Kill the released command, fail its system calls, cut the power: MIN
 
 power-loss: ## The power cuts of `make torture` alone: ext4 and xfs on loop devices, as root (MINUTES=10, or CYCLES=…)
 	@scripts/torture power:: gate::
+
+sanitize: ## Threads and the mapping under the thread and the address sanitizer
+	@scripts/test sanitize
 
 fuzz: ## Hostile bytes under libFuzzer: each target SECONDS=60, or one (TARGET=seal)
 	@SECONDS_EACH=$(or $(SECONDS),60) scripts/fuzz $(TARGET)
