@@ -11,6 +11,9 @@ const FIXED_LEN: usize = 40;
 const END_LEN: usize = 16;
 const END_MAGIC: [u8; 8] = *b"SEALED\r\n";
 
+/// The shortest hint: flags, length, sequence number, and the length of a key and a byte of it.
+const HINT_LEN_MIN: u64 = 5;
+
 const TOMBSTONE: u8 = 1;
 const EXPIRES: u8 = 2;
 const SKIP: u8 = 4;
@@ -211,6 +214,12 @@ impl<'a> Seal<'a> {
             hints: value.get(FIXED_LEN..hints_end)?,
         };
         (back_pointer(value)? == offset).then_some(seal)
+    }
+
+    /// How many hints there can be at most, before any was looked at: the number that the seal says is believed no further than
+    /// there are bytes for it.
+    pub(crate) fn hints_at_most(&self) -> u64 {
+        self.records.min(len64(self.hints.len()) / HINT_LEN_MIN)
     }
 
     /// Calls `each` with every hint, and returns what was counted; `None` where a hint makes no sense or

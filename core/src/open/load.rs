@@ -153,7 +153,7 @@ impl<'a, G: Segment> Loader<'a, G> {
         let tally = if seal.form == HintForm::Keys || self.keydir.takes_hashes() {
             report.from_hints += 1;
             let mut gathered = self.gathered();
-            gathered.iter_mut().for_each(|gathered| gathered.reserve(seal.records));
+            gathered.iter_mut().for_each(|gathered| gathered.reserve(seal.hints_at_most()));
             seal.for_each_hint(|hint| {
                 let record = (hint.tombstone, hint.offset, hint.len);
                 self.take(&mut gathered, entry, hint.key, record)
