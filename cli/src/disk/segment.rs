@@ -203,7 +203,7 @@ impl Segment for DiskSegment {
         synced
     }
 
-    /// Through the file, not through what the system has cached of it: see [`files::rewrite_at`].
+    /// Through the file, not through what the system has cached of it: see `files::rewrite_at`.
     fn rewrite(&self, place: Range<u64>) -> io::Result<()> {
         let (_one_at_a_time, file) = self.change()?;
         let Some(file) = &*file else { return Err(frozen()) };
