@@ -94,7 +94,7 @@ torture: ## Kill the released command, fail its system calls, cut the power: MIN
 power-loss: ## The power cuts of `make torture` alone: ext4 and xfs on loop devices, as root (MINUTES=10, or CYCLES=…)
 	@scripts/torture power:: gate::
 
-sanitize: ## Threads and the mapping under the thread and the address sanitizer
+sanitize: ## Mapped files under the address sanitizer, with threads and merges beside them
 	@scripts/test sanitize
 
 fuzz: ## Hostile bytes under libFuzzer: each target SECONDS=60, or one (TARGET=seal)
