@@ -311,8 +311,8 @@ impl Engine {
     /// As [`Engine::put`], but for `QUOTA`: a merge may help.
     #[wasm_bindgen(js_name = rollForMerge)]
     pub fn roll_for_merge(&self) -> Result<(), JsValue> {
-        let store = self.store()?;
-        match store.storage().urgently(|| store.roll_for(&MergePolicy::full())) {
+        // Not urgently: with the quota used up the next segment would take the slot that the merge needs.
+        match self.store()?.roll_for(&MergePolicy::full()) {
             Err(error) if error.is_full() => Ok(()),
             rolled => Ok(rolled.map(drop).map_err(Fault::from)?),
         }
