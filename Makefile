@@ -1,6 +1,6 @@
 # One line here, the work in scripts/. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave sanitize fuzz suites crash bench bench-peers bench-browser instructions campaign simulate exhaust mutants torture power-loss fmt deny clean
+.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave sanitize fuzz suites crash bench bench-own bench-browser instructions campaign simulate exhaust mutants torture power-loss fmt deny clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,13 +58,12 @@ crash: ## Browsers killed in the middle of writes: 50 times Chromium, 20 times F
 	@scripts/setup pages
 	@cd tests/npm && node e2e/crash.mjs --chromium 50 --firefox 20
 
-bench: ## Benchmarks
+bench: ## Benchmarks of the store on real files beside fjall, redb, LMDB, sled, SQLite (and RocksDB), in one run
+	@benches/bench
+
+bench-own: ## The same without the others
 	@scripts/setup rust
 	cargo bench --package bitcask-benches
-
-bench-peers: ## The same beside fjall and redb, in one run
-	@scripts/setup rust
-	cargo bench --package bitcask-benches --features peers
 
 instructions: ## Count instructions of the hot paths (callgrind): benches/instructions.md
 	@scripts/instructions

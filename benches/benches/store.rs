@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use bitcask::Index;
 use bitcask_benches::data::Values;
 use bitcask_benches::engine::Kind;
 use bitcask_benches::medium::{self, Before, Fdatasync};
 use bitcask_benches::report::{Report, Sampler};
 use bitcask_benches::settings::Settings;
-use bitcask_benches::{Result, workload};
+use bitcask_benches::{Result, chart, merging, mixed, workload};
 
 /// Set where this program runs itself to measure the memory of a store, in a process of its own.
 const MEMORY_OF: &str = "BENCH_MEMORY_OF";
@@ -39,6 +40,7 @@ fn main() -> Result<()> {
     }
     let markdown = report.to_markdown(&settings);
     println!("{markdown}");
+    let chart = chart::of(&report);
     let json = serde_json::to_string_pretty(&report.to_json(&settings))? + "\n";
     let mut places = vec![PathBuf::from(env!("CARGO_TARGET_TMPDIR"))];
     if settings.write {
@@ -48,7 +50,8 @@ fn main() -> Result<()> {
         std::fs::create_dir_all(&place)?;
         std::fs::write(place.join("native.json"), &json)?;
         std::fs::write(place.join("native.md"), &markdown)?;
-        eprintln!("written: {}", place.join("native.{json,md}").display());
+        std::fs::write(place.join("native.svg"), &chart)?;
+        eprintln!("written: {}", place.join("native.{json,md,svg}").display());
     }
     Ok(())
 }
@@ -65,6 +68,7 @@ fn measure(settings: &Settings, folder: &Path, run: u64, report: &mut Report) ->
             let to = &mut Sampler { report, group, store: kind.name() };
             workload::life(kind, settings.keys, &values, folder, to)?;
             workload::single_puts(kind, settings.keys / 2, &values, folder, to)?;
+            mixed::reads_and_writes(kind, settings.keys, &values, folder, to)?;
             workload::tail(kind, settings.keys, &values, folder, to)?;
             memory(settings, kind, &values, folder, to)?;
         }
@@ -76,6 +80,13 @@ fn measure(settings: &Settings, folder: &Path, run: u64, report: &mut Report) ->
         workload::large(kind, settings.large_keys, &values, folder, to)?;
     }
     let values = Values::new(100);
+    if kinds().any(|kind| kind == Kind::Bitcask(Index::Hash)) {
+        eprintln!("run {run}: merging");
+        let to = &mut Sampler { report, group: "Merging, values of 100 bytes".into(), store: "hash" };
+        merging::beside(settings.keys, &values, folder, to)?;
+        merging::budget(settings.keys, &values, folder, to)?;
+        merging::endless(settings.keys, &values, folder, to)?;
+    }
     let time = Duration::from_millis(settings.sync_ms);
     for threads in [1, 4, 16, 64] {
         for kind in kinds() {

@@ -6,6 +6,8 @@ use bitcask::{Batch, Db, DbOptions, Durability, Go, Index, MergePolicy, Range, W
 
 use crate::Result;
 use crate::data::Key;
+#[cfg(feature = "peers")]
+use crate::peers::Peer;
 
 /// An open store. Writes are un-synced where nothing else is said: they survive the process, not a power cut.
 pub trait Engine: Sync {
@@ -53,12 +55,9 @@ pub trait Engine: Sync {
 pub enum Kind {
     /// mini-bitcask with this keydir.
     Bitcask(Index),
-    /// fjall: a tree of sorted runs.
+    /// Another one.
     #[cfg(feature = "peers")]
-    Fjall,
-    /// redb: a copy-on-write tree.
-    #[cfg(feature = "peers")]
-    Redb,
+    Other(Peer),
 }
 
 impl Kind {
@@ -67,9 +66,17 @@ impl Kind {
         Kind::Bitcask(Index::Hash),
         Kind::Bitcask(Index::Ordered),
         #[cfg(feature = "peers")]
-        Kind::Fjall,
+        Kind::Other(Peer::Fjall),
         #[cfg(feature = "peers")]
-        Kind::Redb,
+        Kind::Other(Peer::Redb),
+        #[cfg(feature = "peers")]
+        Kind::Other(Peer::Lmdb),
+        #[cfg(feature = "peers")]
+        Kind::Other(Peer::Sled),
+        #[cfg(feature = "peers")]
+        Kind::Other(Peer::Sqlite),
+        #[cfg(feature = "rocksdb")]
+        Kind::Other(Peer::Rocksdb),
     ];
 
     /// Its name in the results.
@@ -79,9 +86,7 @@ impl Kind {
             Kind::Bitcask(Index::Hash) => "hash",
             Kind::Bitcask(Index::Ordered) => "ordered",
             #[cfg(feature = "peers")]
-            Kind::Fjall => "fjall",
-            #[cfg(feature = "peers")]
-            Kind::Redb => "redb",
+            Kind::Other(peer) => peer.name(),
         }
     }
 
@@ -100,9 +105,20 @@ impl Kind {
         match self {
             Kind::Bitcask(index) => Ok(Box::new(Bitcask::open(path, Db::options().index(index))?)),
             #[cfg(feature = "peers")]
-            Kind::Fjall => Ok(Box::new(crate::peers::Fjall::open(path)?)),
+            Kind::Other(peer) => peer.open(path, false),
+        }
+    }
+
+    /// As [`Kind::open`], for puts that are all durable: some stores are set up for that when they are opened.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn open_synced(self, path: &Path) -> Result<Box<dyn Engine>> {
+        match self {
+            Kind::Bitcask(_) => self.open(path),
             #[cfg(feature = "peers")]
-            Kind::Redb => Ok(Box::new(crate::peers::Redb::open(path)?)),
+            Kind::Other(peer) => peer.open(path, true),
         }
     }
 
@@ -118,7 +134,7 @@ impl Kind {
                 Ok(Some(Box::new(Bitcask::open(path, options)?)))
             }
             #[cfg(feature = "peers")]
-            Kind::Fjall | Kind::Redb => Ok(None),
+            Kind::Other(_) => Ok(None),
         }
     }
 
@@ -135,7 +151,7 @@ impl Kind {
                 Ok(Box::new(Bitcask::open(path, options)?))
             }
             #[cfg(feature = "peers")]
-            Kind::Fjall | Kind::Redb => self.open(path),
+            Kind::Other(_) => self.open(path),
         }
     }
 }

@@ -7,11 +7,15 @@
 //! of a store's life (fill it, reopen it, merge it), each of which needs the state that the one before left and
 //! happens once. What is left to do for a runner is a clock, a median and a table.
 
+pub mod bars;
+pub mod chart;
 pub mod data;
 pub mod engine;
 pub mod medium;
+pub mod merging;
+pub mod mixed;
 #[cfg(feature = "peers")]
-mod peers;
+pub mod peers;
 pub mod report;
 pub mod settings;
 pub mod workload;

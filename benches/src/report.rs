@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::bars::{Reached, reached};
 use crate::settings::Settings;
+
+/// Names of what is not another's: our two kinds, and the machine itself.
+const OURS: [&str; 3] = ["hash", "ordered", "raw"];
 
 /// All that a run measured, in the order in which it was first measured.
 #[derive(Debug, Default)]
@@ -74,6 +78,28 @@ impl Sampler<'_> {
 }
 
 impl Report {
+    /// The median of what was measured of a store.
+    #[must_use]
+    pub fn median(&self, group: &str, measure: &str, store: &str) -> Option<f64> {
+        let found = |row: &&Row| row.group == group && row.measure == measure && row.store == store;
+        self.rows.iter().find(found).map(Row::median)
+    }
+
+    /// The best of the other stores in a row, and its median.
+    #[must_use]
+    pub fn best_peer(&self, group: &str, measure: &str, most: bool) -> Option<(&'static str, f64)> {
+        let rows = self.rows.iter().filter(|row| row.group == group && row.measure == measure);
+        let peers = rows.filter(|row| !OURS.contains(&row.store));
+        let figures = peers.map(|row| (row.store, row.median()));
+        figures.reduce(|best, one| if (one.1 > best.1) == most { one } else { best })
+    }
+
+    /// The groups, measures and stores in their order, each with its median: for a chart.
+    pub(crate) fn medians(&self) -> impl Iterator<Item = (&str, &str, &'static str, &'static str, f64)> {
+        let rows = self.rows.iter();
+        rows.map(|row| (&*row.group, &*row.measure, row.unit, row.store, row.median()))
+    }
+
     /// Everything, for programs.
     #[must_use]
     pub fn to_json(&self, settings: &Settings) -> Value {
@@ -119,6 +145,11 @@ impl Report {
                 let _ = writeln!(text, "| {heading} | {} |", cells.join(" | "));
             }
         }
+        let _ = writeln!(text, "\n## The bars\n\n| | reached | bar | |\n|---|---:|---:|---|");
+        for Reached { what, figure, bar, met } in reached(self) {
+            let met = if met { "met" } else { "**not met**" };
+            let _ = writeln!(text, "| {what} | {} | {bar} | {met} |", short(figure));
+        }
         text
     }
 }
@@ -132,7 +163,7 @@ fn cell(row: &Row) -> String {
 }
 
 /// About three digits.
-fn short(number: f64) -> String {
+pub(crate) fn short(number: f64) -> String {
     match number.abs() {
         n if n >= 100.0 => format!("{number:.0}"),
         n if n >= 10.0 => format!("{number:.1}"),
@@ -142,7 +173,7 @@ fn short(number: f64) -> String {
     }
 }
 
-fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+pub(crate) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut list = Vec::new();
     for item in items {
         if !list.contains(&item) {

@@ -173,7 +173,7 @@ pub fn synced_puts(
     to: &mut Sampler<'_>,
 ) -> Result<()> {
     let path = folder.join("synced");
-    let store = kind.open(&path)?;
+    let store = kind.open_synced(&path)?;
     let mut raw = Fdatasync::new(folder, Before::Append)?;
     let syncs = store.syncs();
     let numbers = AtomicU64::new(0);
@@ -301,19 +301,19 @@ fn scans(kind: Kind, store: &dyn Engine, keys: u64, to: &mut Sampler<'_>) -> Res
 }
 
 /// Reads a byte of each cache line.
-fn touched(value: &[u8]) -> u8 {
+pub(crate) fn touched(value: &[u8]) -> u8 {
     value.iter().step_by(64).fold(0, |sum, byte| sum ^ byte)
 }
 
 /// What it returns, and how many seconds it took.
-fn timed<T>(act: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
+pub(crate) fn timed<T>(act: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
     let started = Instant::now();
     let result = act()?;
     Ok((result, started.elapsed().as_secs_f64()))
 }
 
 /// Seconds until all of so many threads, numbered from 0, are done.
-fn on_threads(threads: u64, act: impl Fn(u64) -> Result<()> + Sync) -> Result<f64> {
+pub(crate) fn on_threads(threads: u64, act: impl Fn(u64) -> Result<()> + Sync) -> Result<f64> {
     let act = &act;
     let ((), seconds) = timed(|| {
         std::thread::scope(|scope| {
@@ -327,7 +327,7 @@ fn on_threads(threads: u64, act: impl Fn(u64) -> Result<()> + Sync) -> Result<f6
 }
 
 /// Bytes of all files in a folder and below.
-fn bytes_of(path: &Path) -> Result<u64> {
+pub(crate) fn bytes_of(path: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
