@@ -82,7 +82,8 @@ fn measure(settings: &Settings, folder: &Path, run: u64, report: &mut Report) ->
     let values = Values::new(100);
     if kinds().any(|kind| kind == Kind::Bitcask(Index::Hash)) {
         eprintln!("run {run}: merging");
-        let to = &mut Sampler { report, group: "Merging, values of 100 bytes".into(), store: "hash" };
+        let to =
+            &mut Sampler { report, group: "Merging, values of 100 bytes".into(), store: "hash" };
         merging::beside(settings.keys, &values, folder, to)?;
         merging::budget(settings.keys, &values, folder, to)?;
         merging::endless(settings.keys, &values, folder, to)?;

@@ -31,10 +31,8 @@ pub fn of(report: &Report) -> String {
     }
     let most = panels.iter().map(|panel| panel.1.len()).max().unwrap_or_default();
     let height = TITLE_HEIGHT + most * ROW_HEIGHT + MARGIN;
-    let (width, all) = (
-        COLUMNS * (PANEL_WIDTH + MARGIN) + MARGIN,
-        40 + panels.len().div_ceil(COLUMNS) * height,
-    );
+    let (width, all) =
+        (COLUMNS * (PANEL_WIDTH + MARGIN) + MARGIN, 40 + panels.len().div_ceil(COLUMNS) * height);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {all}\" width=\"{width}\" height=\"{all}\" role=\"img\">\n\
          <title>mini-bitcask and others on real files</title><style>{STYLE}</style>\n\

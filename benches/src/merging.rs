@@ -116,7 +116,11 @@ pub fn endless(keys: u64, values: &Values, folder: &Path, to: &mut Sampler<'_>) 
         }
         Ok(())
     })?;
-    to.add("single puts, merging all the time", "kops/s", (keys * OVERWRITES) as f64 / seconds / 1e3);
+    to.add(
+        "single puts, merging all the time",
+        "kops/s",
+        (keys * OVERWRITES) as f64 / seconds / 1e3,
+    );
     to.add("disk ÷ logical, written once", "", once / logical);
     to.add("disk ÷ logical, most while overwriting", "", worst);
     wait_for_rest(&store)?;
@@ -135,6 +139,7 @@ pub fn budget(keys: u64, values: &Values, folder: &Path, to: &mut Sampler<'_>) -
     let store = open(&path, None)?;
     overwrite(&store, keys, values, 4)?;
     store.close()?;
+    drop(store);
     let auto = AutoMerge { policy: MergePolicy::full(), bytes_per_second: BUDGET };
     let store = open(&path, Some(auto))?;
     // From the first step on, as long as there is something to do.
@@ -152,7 +157,11 @@ pub fn budget(keys: u64, values: &Values, folder: &Path, to: &mut Sampler<'_>) -
         }
     }
     let seconds = at.duration_since(begun).as_secs_f64();
-    to.add("merge with a budget: bytes read ÷ budget", "", (last - first) as f64 / seconds / BUDGET as f64);
+    to.add(
+        "merge with a budget: bytes read ÷ budget",
+        "",
+        (last - first) as f64 / seconds / BUDGET as f64,
+    );
     store.close()?;
     Ok(std::fs::remove_dir_all(path)?)
 }

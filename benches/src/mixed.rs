@@ -129,7 +129,11 @@ impl Zipf {
             return 1;
         }
         let place = self.items * (self.eta * chance - self.eta + 1.0).powf(self.alpha);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below the items")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "below the items"
+        )]
         let number = place.clamp(0.0, self.items - 1.0) as u64;
         number
     }

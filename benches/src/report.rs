@@ -95,7 +95,9 @@ impl Report {
     }
 
     /// The groups, measures and stores in their order, each with its median: for a chart.
-    pub(crate) fn medians(&self) -> impl Iterator<Item = (&str, &str, &'static str, &'static str, f64)> {
+    pub(crate) fn medians(
+        &self,
+    ) -> impl Iterator<Item = (&str, &str, &'static str, &'static str, f64)> {
         let rows = self.rows.iter();
         rows.map(|row| (&*row.group, &*row.measure, row.unit, row.store, row.median()))
     }

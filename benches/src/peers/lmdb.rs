@@ -1,5 +1,6 @@
 //! LMDB: a copy-on-write tree in a mapped file.
 
+use std::ops::Bound;
 use std::path::Path;
 
 use heed::types::Bytes;
@@ -79,7 +80,9 @@ impl Engine for Lmdb {
 
     fn scan(&self, from: &[u8], limit: usize, show: &mut dyn FnMut(&[u8])) -> Result<usize> {
         let transaction = self.environment.read_txn()?;
-        let bounds = (std::ops::Bound::Included(from), std::ops::Bound::Unbounded);
+        // No key is empty here, and asking for one is an error.
+        let lower = if from.is_empty() { Bound::Unbounded } else { Bound::Included(from) };
+        let bounds = (lower, Bound::Unbounded);
         let mut count = 0;
         for pair in self.database.range(&transaction, &bounds)?.take(limit) {
             show(pair?.1);

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use rocksdb::{
-    BlockBasedOptions, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions,
-};
+use rocksdb::{BlockBasedOptions, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
 
 use crate::Result;
 use crate::data::Key;

@@ -59,7 +59,8 @@ fn connect(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-const PUT: &str = "INSERT INTO benchmark VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
+const PUT: &str =
+    "INSERT INTO benchmark VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
 
 impl Engine for Sqlite {
     /// A commit syncs, or not, as the connection was set up.
