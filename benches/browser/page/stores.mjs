@@ -138,11 +138,7 @@ async function ours(name, options) {
         setMany: (entries) => store.setMany(entries),
         get: (key) => store.get(key),
         getMany: (keys) => store.getMany(keys),
-        scan: async () => {
-            const rows = [];
-            for await (const row of store.entries()) rows.push(row);
-            return rows;
-        },
+        scan: () => store.entries().toArray(),
         delete: (key) => store.delete(key),
         close: () => store.close(),
     };

@@ -174,6 +174,25 @@ describe('ranges', () => {
         await store.close();
     });
 
+    test('what is left of a walk comes as one array', async () => {
+        const store = await fresh();
+        const wanted = Array.from({ length: 5_000 }, (_, n) => [n, `value ${n}`]);
+        await store.setMany(wanted);
+        assert.deepEqual(await store.entries().toArray(), wanted);
+        assert.deepEqual(await store.keys({ gte: 4_000, limit: 3 }).toArray(), [4_000, 4_001, 4_002]);
+        assert.deepEqual(await store.values({ reverse: true, limit: 1 }).toArray(), ['value 4999']);
+        assert.deepEqual(await store.keys({ gt: 5_000 }).toArray(), []);
+        const walk = store.keys();
+        // Whoever asks while it goes on gets nothing twice.
+        const [first, rest, behind] = await Promise.all([walk.next(), walk.toArray(), walk.next()]);
+        assert.deepEqual([first.value, ...rest], await collect(store.keys()));
+        assert.deepEqual([behind, await walk.toArray()], [{ done: true, value: undefined }, []]);
+        const signal = AbortSignal.abort(new Error('enough'));
+        await assert.rejects(store.entries({ signal }).toArray(), /enough/);
+        assert.equal((await store.stats()).snapshots, 0);
+        await store.close();
+    });
+
     test('who stops early holds nothing back', async () => {
         const store = await fresh();
         await store.setMany(Array.from({ length: 5_000 }, (_, n) => [n, n]));

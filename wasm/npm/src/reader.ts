@@ -56,16 +56,16 @@ export class StoreReader<V, K extends Key> implements Reader<V, K> {
         return abortable(signal, () => this.base.batcher.askMany(operations, (answer) => this.value(answer)));
     }
 
-    entries(options: ScanOptions<K> = {}): AsyncIterableIterator<[K, V]> {
+    entries(options: ScanOptions<K> = {}): Walk<[K, V]> {
         const { keys, values } = this.base;
         return this.walk(options, 'entries', (key, value) => [keys.decode(key), values.decode(value)]);
     }
 
-    keys(options: ScanOptions<K> = {}): AsyncIterableIterator<K> {
+    keys(options: ScanOptions<K> = {}): Walk<K> {
         return this.walk(options, 'keys', (key) => this.base.keys.decode(key));
     }
 
-    values(options: ScanOptions<K> = {}): AsyncIterableIterator<V> {
+    values(options: ScanOptions<K> = {}): Walk<V> {
         return this.walk(options, 'values', (_, value) => this.base.values.decode(value));
     }
 
@@ -84,7 +84,7 @@ export class StoreReader<V, K extends Key> implements Reader<V, K> {
         options: ScanOptions<K>,
         wanted: Wanted,
         entry: (key: Uint8Array, value: Uint8Array) => T,
-    ): AsyncIterableIterator<T> {
+    ): Walk<T> {
         const { connection, keys } = this.base;
         const bounds = boundsBytes(keys.bounds(options), options, wanted);
         return new Walk({ connection, bounds, snapshot: this.at, entry, signal: options.signal });

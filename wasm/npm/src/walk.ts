@@ -4,6 +4,7 @@
 
 import type { Connection } from './connection.js';
 import { FieldReader } from './protocol.js';
+import type { Walk as Walked } from './types.js';
 
 /** Entries of the first part of a walk: few, since many walks end early. Later parts are larger. */
 const FIRST_PART = 100;
@@ -24,7 +25,7 @@ export interface Path<T> {
  *
  * No generator: an entry that is there already costs one promise, a third of what a `yield` costs.
  */
-export class Walk<T> implements AsyncIterableIterator<T, undefined> {
+export class Walk<T> implements Walked<T> {
     readonly #path: Path<T>;
     #state: 'new' | 'open' | 'ended' = 'new';
     /** The part that is used, and how many of its entries are left. */
@@ -49,6 +50,17 @@ export class Walk<T> implements AsyncIterableIterator<T, undefined> {
             this.#end();
             return Promise.reject(error);
         }
+    }
+
+    toArray(): Promise<T[]> {
+        return this.#inTurn(async () => {
+            const all: T[] = [];
+            for (let next = await this.#advance(); !next.done; next = await this.#advance()) {
+                all.push(next.value);
+                while (this.#left > 0) all.push(this.#take().value);
+            }
+            return all;
+        });
     }
 
     return(): Promise<IteratorResult<T, undefined>> {

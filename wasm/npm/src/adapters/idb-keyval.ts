@@ -85,9 +85,8 @@ export async function clear(customStore = theDefault()): Promise<void> {
 
 /** All keys, in IndexedDB's order. */
 export async function keys<KeyType extends IDBValidKey>(customStore = theDefault()): Promise<KeyType[]> {
-    const all: IDBValidKey[] = [];
-    for await (const key of (await customStore()).keys()) all.push(idbKeyOf(key));
-    return all.sort(compareIdbKeys) as KeyType[];
+    const all = await (await customStore()).keys().toArray();
+    return all.map(idbKeyOf).sort(compareIdbKeys) as KeyType[];
 }
 
 /** All values, in the order of their keys. */
@@ -99,7 +98,7 @@ export async function values<T = any>(customStore = theDefault()): Promise<T[]> 
 export async function entries<KeyType extends IDBValidKey, ValueType = any>(
     customStore = theDefault(),
 ): Promise<[KeyType, ValueType][]> {
-    const all: [KeyType, ValueType][] = [];
-    for await (const [key, value] of (await customStore()).entries()) all.push([idbKeyOf(key) as KeyType, value]);
-    return all.sort(([one], [other]) => compareIdbKeys(one, other));
+    const all = await (await customStore()).entries().toArray();
+    const entries = all.map(([key, value]): [KeyType, ValueType] => [idbKeyOf(key) as KeyType, value]);
+    return entries.sort(([one], [other]) => compareIdbKeys(one, other));
 }
