@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod borders;
 mod files;
 mod maintenance;
 mod processes;
