@@ -27,6 +27,8 @@ pub(crate) struct Work {
     pub(crate) operations: u64,
     /// Whether to go on after an error, as long as the store does.
     pub(crate) goes_on: bool,
+    /// Whether the process ends without closing: what it has not synced is for the next opening.
+    pub(crate) aborts: bool,
 }
 
 /// The one test that a child runs; alone, it is nothing.
@@ -43,8 +45,9 @@ fn play_a_role() {
         background: numbers[3] == 1,
         operations: numbers[4],
         goes_on: numbers[5] == 1,
+        aborts: numbers[6] == 1,
     };
-    live(Path::new(words[0]), &work, &numbers[6..]);
+    live(Path::new(words[0]), &work, &numbers[7..]);
 }
 
 fn say(line: &str) {
@@ -75,6 +78,10 @@ fn live(folder: &Path, work: &Work, firsts: &[u64]) {
             scope.spawn(move || run(db, work, thread, *first, poisoned));
         }
     });
+    if work.aborts {
+        // No destructor runs.
+        std::process::exit(0);
+    }
     match db.close() {
         Ok(()) => say("closed"),
         Err(error) => say(&format!("closed {error}")),
@@ -192,7 +199,7 @@ impl Actor {
         };
         let firsts: String = threads.iter().map(|thread| format!(" {}", thread.first)).collect();
         let role = format!(
-            "{}\n{} {} {} {} {} {}{firsts}",
+            "{}\n{} {} {} {} {} {} {}{firsts}",
             folder.to_str().unwrap(),
             work.seed,
             work.durability as u8,
@@ -200,6 +207,7 @@ impl Actor {
             u8::from(work.background),
             work.operations,
             u8::from(work.goes_on),
+            u8::from(work.aborts),
         );
         let mut child = command
             .args(["--exact", "child::play_a_role", "--nocapture", "--test-threads=1"])

@@ -33,6 +33,7 @@ fn f03_f04_f05_f10_f15_f16_a_child_that_is_killed_loses_nothing_acknowledged() {
             background: random.below(4) != 0,
             operations: u64::MAX,
             goes_on: false,
+            aborts: false,
         };
         let mut child = Actor::start(&[], &folder, &work, &threads);
         let mut heard = Heard::default();

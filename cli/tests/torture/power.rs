@@ -145,6 +145,7 @@ fn power_cuts(kind: &str, name: &'static str) {
             background: random.below(4) != 0,
             operations: u64::MAX,
             goes_on: false,
+            aborts: false,
         };
         let mut child = Actor::start(&[], &folder, &work, &threads);
         let mut heard = Heard::default();
