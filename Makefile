@@ -83,7 +83,7 @@ exhaust: ## Every program of STEPS=5 steps, with a power cut at every call (STEP
 	@scripts/setup rust
 	STEPS=$(or $(STEPS),5) cargo run --release --package bitcask-tests --bin exhaust
 
-mutants: ## Takes rules out of the engine, one at a time, and sees that a test notices (ONLY=part of a name)
+mutants: ## Takes rules out of the engine, one at a time, and sees that a test notices (ONLY=parts of names)
 	@scripts/setup rust
 	cargo run --release --package bitcask-tests --bin mutants
 
@@ -93,7 +93,7 @@ torture: ## Kill the released command, fail its system calls, cut the power: MIN
 power-loss: ## The power cuts of `make torture` alone: ext4 and xfs on loop devices, as root (MINUTES=10, or CYCLES=…)
 	@scripts/torture power:: gate::
 
-sanitize: ## Mapped files under the address sanitizer, with threads and merges beside them
+sanitize: ## Mapped files under the address sanitizer, threads under the thread sanitizer
 	@scripts/test sanitize
 
 fuzz: ## Hostile bytes under libFuzzer: each target SECONDS=60, or one (TARGET=seal)

@@ -33,10 +33,11 @@ fn histories_of_real_threads_are_linearizable() {
             let seen = thread::scope(|scope| {
                 let play = &play;
                 let seed = seed * 1_000 + round;
-                scope.spawn(move || play.upkeep(seed, 60));
+                let upkeep = scope.spawn(move || play.upkeep(seed, 60));
                 let threads: Vec<_> = (0..4)
                     .map(|thread| scope.spawn(move || play.thread(thread, seed, 60)))
                     .collect();
+                upkeep.join().unwrap();
                 threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
             });
             calls += 4 * 60;
@@ -59,10 +60,10 @@ fn what_is_acknowledged_as_durable_is() {
         let storage = Synced::new(seed);
         let store = Store::open(storage.clone(), options(seed)).unwrap();
         thread::scope(|scope| {
-            for thread in 0..4 {
-                let (storage, store) = (&storage, &store);
-                scope.spawn(move || write_durably(storage, store, thread, 60));
-            }
+            let (storage, store) = (&storage, &store);
+            let start = |thread| scope.spawn(move || write_durably(storage, store, thread, 60));
+            let threads: Vec<_> = (0..4).map(start).collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
         });
     }
 }
