@@ -244,6 +244,28 @@ fn an_output_without_its_seal_and_files_that_were_being_created_are_removed() {
     }
 }
 
+/// A merge's output whose seal is damaged was committed if nothing else stands for its positions: also where it is all that is left, and not
+/// followed by any segment.
+#[test]
+fn an_output_with_a_damaged_seal_that_is_alone_is_no_empty_store() {
+    let made = stores::merged_and_closed();
+    let layouts = layouts(&made.image);
+    let output = layouts.iter().find(|layout| layout.first < layout.last).expect("a merge");
+    let mut bytes = made.image[&output.id].clone();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    let image = Image::from([(output.id, bytes)]);
+    for index in INDEXES {
+        let error = refused(&image, index);
+        let Error::Missing { first, last, .. } = error else { panic!("{error}") };
+        assert_eq!((first, last), (output.first, output.last));
+        let options = Options::default().index(index).recovery(Recovery::Salvage);
+        let store = Store::open(Guard::of(&image), options).unwrap();
+        let served = state(&store);
+        assert!(!served.is_empty() && served.iter().all(|(k, v)| made.state.get(k) == Some(v)));
+    }
+}
+
 fn store_id(image: &Image) -> [u8; 16] {
     image[&SegmentId(1)][24..40].try_into().unwrap()
 }

@@ -1,6 +1,6 @@
 //! Syncs that fail once and then succeed, though the bytes never reached the disk.
 
-use bitcask_core::{Durability, Go, MergePolicy, Options, Store, WriteOptions};
+use bitcask_core::{Batch, Durability, Go, MergePolicy, Options, Store, WriteOptions};
 use bitcask_tests::model::{Call, Fault, Faulty};
 
 fn options() -> Options {
@@ -79,4 +79,32 @@ fn f18_a_seal_that_a_failed_sync_gave_up_is_written_again_before_its_inputs_go()
             assert!(is_old || unsure == Some(key), "call {number}, chance {chance}: {found:?}");
         }
     }
+}
+
+/// F8: an append fails after its bytes were written, and is cut off again. What is written in its place is as long as the first record
+/// of the batch that failed; were the cut not synced, a power cut could undo it, and bring the rest of the batch back behind that record.
+#[test]
+fn f08_a_batch_that_failed_does_not_come_back_with_a_power_cut() {
+    let mut kept = 0;
+    for chance in 0..600 {
+        let machine = Faulty::new(1);
+        machine.set_chance(chance);
+        let store = Store::open(machine.clone(), Options::default()).unwrap();
+        let always = WriteOptions::durability(Durability::Always);
+        store.put_with(b"0", b"before", &always).unwrap();
+        let mut batch = Batch::new();
+        batch.put(b"1", &[b'x'; 40]).unwrap();
+        batch.put(b"2", &[b'y'; 40]).unwrap();
+        machine.set_fault(Fault::FailWrites(1, 1));
+        store.write(&batch, &WriteOptions::default()).unwrap_err();
+        store.put(b"3", &[b'z'; 40]).unwrap();
+        drop(store);
+        machine.power_on();
+        let store = Store::open(machine, Options::default())
+            .unwrap_or_else(|error| panic!("chance {chance}: {error}"));
+        assert_eq!(get(&store, b"0"), Some(b"before".to_vec()), "chance {chance}");
+        assert_eq!((get(&store, b"1"), get(&store, b"2")), (None, None), "chance {chance}");
+        kept += u64::from(get(&store, b"3").is_some());
+    }
+    assert!(0 < kept, "what was written afterwards was always lost");
 }
