@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Report, distinct, short};
+use crate::report::{Report, counts, distinct, short};
 
 const PANEL_WIDTH: usize = 430;
 const NAME_WIDTH: usize = 80;
@@ -20,7 +20,8 @@ const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#24292f}.title{fon
 #[must_use]
 pub fn of(report: &Report) -> String {
     let mut panels = Vec::new();
-    let rows: Vec<_> = report.medians().filter(|row| row.2.ends_with("/s")).collect();
+    let rows: Vec<_> =
+        report.medians().filter(|row| row.2.ends_with("/s") && counts(row.0, row.3)).collect();
     for (group, measure) in distinct(rows.iter().map(|row| (row.0, row.1))) {
         let same = rows.iter().filter(|row| (row.0, row.1) == (group, measure));
         let bars: Vec<(&str, f64)> = same.clone().map(|row| (row.3, row.4)).collect();

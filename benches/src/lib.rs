@@ -9,11 +9,14 @@
 
 pub mod bars;
 pub mod chart;
+pub mod child;
+pub mod cold;
 pub mod data;
 pub mod engine;
 pub mod medium;
 pub mod merging;
 pub mod mixed;
+pub mod pauses;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod report;

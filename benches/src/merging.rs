@@ -14,10 +14,15 @@ use crate::report::Sampler;
 use crate::workload::{bytes_of, on_threads, timed, touched};
 
 /// Of the segments: short, so that a run sees many merges.
-const SEGMENT_BYTES: u64 = 8 << 20;
+const SEGMENT_BYTES_MAX: u64 = 8 << 20;
+const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 
-/// Bytes a second of the merge with a budget.
-const BUDGET: u64 = 50 << 20;
+/// With fewer keys the segment that grows, and what waits for its seal, would be most of the disk that is taken.
+const KEYS_MIN: u64 = 500_000;
+
+/// How many times a store is written for the merge with a budget, and how many seconds it may take to read that.
+const BUDGET_WRITES: u64 = 4;
+const BUDGET_SECONDS: u64 = 4;
 
 /// How long readers and writers are watched in each state.
 const WATCHED: Duration = Duration::from_secs(3);
@@ -32,7 +37,7 @@ const OVERWRITES: u64 = 8;
 /// The store's.
 pub fn beside(keys: u64, values: &Values, folder: &Path, to: &mut Sampler<'_>) -> Result<()> {
     let path = folder.join("beside");
-    let store = open(&path, None)?;
+    let store = open(&path, keys, values, None)?;
     overwrite(&store, keys, values, 1)?;
     let (mut without, mut with) = (Waits::default(), Waits::default());
     // They take turns, so that what else happens on the machine happens to both.
@@ -100,10 +105,10 @@ fn watched(store: &Db, keys: u64, values: &Values, seed: u64, merge: bool) -> Re
 ///
 /// The store's.
 pub fn endless(keys: u64, values: &Values, folder: &Path, to: &mut Sampler<'_>) -> Result<()> {
-    let path = folder.join("endless");
+    let (path, keys) = (folder.join("endless"), keys.max(KEYS_MIN));
     let unlimited = AutoMerge { bytes_per_second: u64::MAX, ..AutoMerge::default() };
-    let store = open(&path, Some(unlimited))?;
-    let logical = (keys * (KEY_LEN + values.len()) as u64) as f64;
+    let store = open(&path, keys, values, Some(unlimited))?;
+    let logical = logical(keys, values) as f64;
     overwrite(&store, keys, values, 1)?;
     let once = bytes_of(&path)? as f64;
     let mut worst: f64 = 0.0;
@@ -124,7 +129,9 @@ pub fn endless(keys: u64, values: &Values, folder: &Path, to: &mut Sampler<'_>) 
     to.add("disk ÷ logical, written once", "", once / logical);
     to.add("disk ÷ logical, most while overwriting", "", worst);
     wait_for_rest(&store)?;
-    to.add("disk ÷ logical, a moment later", "", bytes_of(&path)? as f64 / logical);
+    let rest = bytes_of(&path)? as f64;
+    to.add("disk ÷ logical, a moment later", "", rest / logical);
+    to.add("disk a moment later ÷ written once", "", rest / once);
     store.close()?;
     Ok(std::fs::remove_dir_all(path)?)
 }
@@ -135,33 +142,49 @@ pub fn endless(keys: u64, values: &Values, folder: &Path, to: &mut Sampler<'_>) 
 ///
 /// The store's.
 pub fn budget(keys: u64, values: &Values, folder: &Path, to: &mut Sampler<'_>) -> Result<()> {
-    let path = folder.join("budget");
-    let store = open(&path, None)?;
-    overwrite(&store, keys, values, 4)?;
+    let (path, keys) = (folder.join("budget"), keys.max(KEYS_MIN));
+    let store = open(&path, keys, values, None)?;
+    overwrite(&store, keys, values, BUDGET_WRITES)?;
     store.close()?;
     drop(store);
-    let auto = AutoMerge { policy: MergePolicy::full(), bytes_per_second: BUDGET };
-    let store = open(&path, Some(auto))?;
-    // From the first step on, as long as there is something to do.
+    let budget = logical(keys, values) * BUDGET_WRITES / BUDGET_SECONDS;
+    let auto = AutoMerge { policy: MergePolicy::full(), bytes_per_second: budget };
+    let store = open(&path, keys, values, Some(auto))?;
+    // From the beginning to the end of the last merge: what a merge has read is told when it ends.
     let bytes_read = || store.stats().merge_bytes_read;
     let begun = Instant::now();
-    while bytes_read() == 0 && begun.elapsed() < Duration::from_secs(10) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let (begun, first) = (Instant::now(), bytes_read());
-    let (mut last, mut at) = (first, begun);
-    while at.elapsed() < Duration::from_millis(700) {
-        std::thread::sleep(Duration::from_millis(5));
+    let (mut last, mut at) = (0, begun);
+    while at.elapsed() < Duration::from_secs(BUDGET_SECONDS + 1) {
+        std::thread::sleep(Duration::from_millis(2));
         if bytes_read() > last {
             (last, at) = (bytes_read(), Instant::now());
         }
     }
     let seconds = at.duration_since(begun).as_secs_f64();
-    to.add(
-        "merge with a budget: bytes read ÷ budget",
-        "",
-        (last - first) as f64 / seconds / BUDGET as f64,
-    );
+    to.add("merge with a budget: bytes read ÷ budget", "", last as f64 / seconds / budget as f64);
+    store.close()?;
+    Ok(std::fs::remove_dir_all(path)?)
+}
+
+/// How much space a merge of all segments takes before it gives back more, in segments.
+///
+/// # Errors
+///
+/// The store's.
+pub fn space(keys: u64, values: &Values, folder: &Path, to: &mut Sampler<'_>) -> Result<()> {
+    let path = folder.join("space");
+    let store = open(&path, keys, values, None)?;
+    overwrite(&store, keys, values, 2)?;
+    store.roll()?;
+    let before = bytes_of(&path)?;
+    let mut most = before;
+    let mut look = |_| {
+        most = most.max(bytes_of(&path).unwrap_or(u64::MAX));
+        Go::On
+    };
+    store.merge(&MergePolicy::full(), &mut look)?;
+    let beside = (most - before) as f64 / segment_bytes(keys, values) as f64;
+    to.add("full merge: most space beside ÷ segment", "", beside);
     store.close()?;
     Ok(std::fs::remove_dir_all(path)?)
 }
@@ -179,9 +202,19 @@ fn wait_for_rest(store: &Db) -> Result<()> {
     }
 }
 
-fn open(path: &Path, merge: Option<AutoMerge>) -> Result<Db> {
+/// Bytes of all keys and values.
+fn logical(keys: u64, values: &Values) -> u64 {
+    keys * (KEY_LEN + values.len()) as u64
+}
+
+fn segment_bytes(keys: u64, values: &Values) -> u64 {
+    (logical(keys, values) / 16).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)
+}
+
+fn open(path: &Path, keys: u64, values: &Values, merge: Option<AutoMerge>) -> Result<Db> {
     let options = Db::options().index(Index::Hash).durability(Durability::None);
-    Ok(options.segment_bytes(SEGMENT_BYTES).auto_merge(merge).program("benchmark").open(path)?)
+    let options = options.segment_bytes(segment_bytes(keys, values)).auto_merge(merge);
+    Ok(options.program("benchmark").open(path)?)
 }
 
 fn overwrite(store: &Db, keys: u64, values: &Values, times: u64) -> Result<()> {

@@ -10,6 +10,15 @@ use crate::settings::Settings;
 /// Names of what is not another's: our two kinds, and the machine itself.
 const OURS: [&str; 3] = ["hash", "ordered", "raw"];
 
+/// Rows that one of the stores does not keep the promise of, so it is shown there and counts for no bar: sled's `flush` writes to
+/// the disk by `sync_file_range`, which does not survive a power cut (see it by `strace`).
+const UNLIKE: [(&str, &str); 1] = [("Put with sync, values of 100 bytes", "sled")];
+
+/// Whether a store's figures may be held against ours.
+pub(crate) fn counts(group: &str, store: &str) -> bool {
+    !UNLIKE.contains(&(group, store))
+}
+
 /// All that a run measured, in the order in which it was first measured.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -89,7 +98,7 @@ impl Report {
     #[must_use]
     pub fn best_peer(&self, group: &str, measure: &str, most: bool) -> Option<(&'static str, f64)> {
         let rows = self.rows.iter().filter(|row| row.group == group && row.measure == measure);
-        let peers = rows.filter(|row| !OURS.contains(&row.store));
+        let peers = rows.filter(|row| !OURS.contains(&row.store) && counts(group, row.store));
         let figures = peers.map(|row| (row.store, row.median()));
         figures.reduce(|best, one| if (one.1 > best.1) == most { one } else { best })
     }
@@ -132,7 +141,12 @@ impl Report {
         for group in distinct(self.rows.iter().map(|row| row.group.as_str())) {
             let rows: Vec<&Row> = self.rows.iter().filter(|row| row.group == group).collect();
             let stores = distinct(rows.iter().map(|row| row.store));
-            let _ = writeln!(text, "\n## {group}\n\n| | {} |", stores.join(" | "));
+            let names = stores.iter().map(|store| match counts(group, store) {
+                true => (*store).to_owned(),
+                false => format!("{store} (does not sync)"),
+            });
+            let names: Vec<String> = names.collect();
+            let _ = writeln!(text, "\n## {group}\n\n| | {} |", names.join(" | "));
             let _ = writeln!(text, "|---|{}", "---|".repeat(stores.len()));
             for measure in distinct(rows.iter().map(|row| row.measure.as_str())) {
                 let of_measure: Vec<&&Row> =
@@ -193,7 +207,13 @@ fn machine() -> String {
 
 fn setting_list(settings: &Settings) -> String {
     format!(
-        "{} keys of 16 bytes ({} with values of 64 KiB), {} runs, rows with syncs {} ms each",
-        settings.keys, settings.large_keys, settings.runs, settings.sync_ms
+        "{} keys of 16 bytes ({} with values of 1000 bytes, {} with values of 64 KiB), runs: {} (one where another store took longer than \
+         {} s for a table), rows with syncs {} ms each",
+        settings.keys,
+        settings.longer_keys,
+        settings.large_keys,
+        settings.runs,
+        settings.slow_s,
+        settings.sync_ms
     )
 }

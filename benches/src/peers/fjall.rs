@@ -8,7 +8,7 @@ use crate::Result;
 use crate::data::Key;
 use crate::engine::Engine;
 
-/// fjall with its usual options: every write is handed to the operating system before it returns.
+/// fjall with a cache that holds everything; its usual options else. Every write is handed to the operating system before it returns.
 pub(crate) struct Fjall {
     database: Database,
     keyspace: Keyspace,
@@ -16,7 +16,7 @@ pub(crate) struct Fjall {
 
 impl Fjall {
     pub(crate) fn open(path: &Path) -> Result<Fjall> {
-        let database = Database::builder(path).open()?;
+        let database = Database::builder(path).cache_size(1 << 30).open()?;
         let keyspace = database.keyspace("benchmark", KeyspaceCreateOptions::default)?;
         Ok(Fjall { database, keyspace })
     }

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use rocksdb::{BlockBasedOptions, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions,
+};
 
 use crate::Result;
 use crate::data::Key;
 use crate::engine::Engine;
 
-/// RocksDB with filters of ten bits a key; its usual options else. Values cannot be compressed, so nothing tries to.
+/// RocksDB with filters of ten bits a key and a cache that holds everything; its usual options else. Values cannot be compressed, so nothing tries to.
 pub(crate) struct Rocksdb {
     store: DB,
 }
@@ -17,6 +19,7 @@ impl Rocksdb {
     pub(crate) fn open(path: &Path) -> Result<Rocksdb> {
         let mut table = BlockBasedOptions::default();
         table.set_bloom_filter(10.0, false);
+        table.set_block_cache(&Cache::new_lru_cache(1 << 30)?);
         let mut options = Options::default();
         options.create_if_missing(true);
         options.set_block_based_table_factory(&table);

@@ -1,0 +1,100 @@
+//! Stores of which nothing is cached: as after a start of the machine, or where the data do not fit into memory. Linux only.
+
+use std::fs::File;
+use std::path::Path;
+
+use crate::Result;
+use crate::data::{Values, draws, key};
+use crate::engine::Kind;
+use crate::report::Sampler;
+use crate::workload::{fill, timed, touched};
+
+/// How many keys are read: most of them from a place of their own.
+const READS: u64 = 1000;
+
+/// Opens a store, and reads some of its keys, when the system has forgotten what it had cached of its files.
+///
+/// # Errors
+///
+/// The store's, or that it did not find what was written.
+pub fn reopening(
+    kind: Kind,
+    keys: u64,
+    values: &Values,
+    folder: &Path,
+    to: &mut Sampler<'_>,
+) -> Result<()> {
+    let path = folder.join("cold");
+    let store = kind.open(&path)?;
+    fill(&*store, keys, values)?;
+    store.close()?;
+    forget(&path)?;
+    let (store, seconds) = timed(|| kind.open(&path))?;
+    to.add("reopen after close, cold cache", "ms", seconds * 1e3);
+    to.add("reopen after close, cold cache, keys", "M keys/s", keys as f64 / seconds / 1e6);
+    store.close()?;
+    forget(&path)?;
+    let store = kind.open(&path)?;
+    // What opening has read is forgotten too; what is mapped of it stays.
+    forget(&path)?;
+    let (before, mut sum) = (Read::so_far()?, 0);
+    let reads = READS.min(keys / 20);
+    let ((), seconds) = timed(|| {
+        for number in draws(19, keys, reads) {
+            if !store.get(&key(number), &mut |value| sum ^= touched(value))? {
+                return Err(format!("key number {number} is gone").into());
+            }
+        }
+        Ok(())
+    })?;
+    std::hint::black_box(sum);
+    let after = Read::so_far()?;
+    to.add("get hit, cold cache", "kops/s", reads as f64 / seconds / 1e3);
+    let each = |before: u64, after: u64| (after - before) as f64 / reads as f64;
+    to.add(
+        "get hit, cold cache: read from the disk",
+        "kB/get",
+        each(before.bytes, after.bytes) / 1e3,
+    );
+    if matches!(kind, Kind::Bitcask(_)) {
+        // Every read goes by a mapping: a fault that waits is a read of the disk, and there is no other.
+        to.add("get hit, cold cache: waits for the disk", "a get", each(before.waits, after.waits));
+    }
+    store.close()?;
+    Ok(std::fs::remove_dir_all(path)?)
+}
+
+/// What this process has had to read from the disk so far.
+struct Read {
+    bytes: u64,
+    /// Faults of mapped pages that were not in memory.
+    waits: u64,
+}
+
+impl Read {
+    fn so_far() -> Result<Read> {
+        let io = std::fs::read_to_string("/proc/self/io")?;
+        let bytes = io.lines().find_map(|line| line.strip_prefix("read_bytes: "));
+        let stat = std::fs::read_to_string("/proc/self/stat")?;
+        // Behind the name, which may hold anything: state, six numbers, minor faults, those of children, major faults.
+        let waits = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(9));
+        let bytes = bytes.ok_or("no read_bytes")?.parse()?;
+        Ok(Read { bytes, waits: waits.ok_or("no major faults")?.parse()? })
+    }
+}
+
+/// Writes all files of a folder out and makes the system forget what it has cached of them.
+fn forget(path: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            forget(&path)?;
+            continue;
+        }
+        let file = File::open(path)?;
+        file.sync_all()?;
+        #[cfg(target_os = "linux")]
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+    }
+    Ok(())
+}
