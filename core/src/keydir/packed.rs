@@ -209,6 +209,14 @@ impl PackedMap {
         }
     }
 
+    /// The place behind all keys, if it is this key's: where keys come in order it always is, and needs no search.
+    fn behind_all(&self, key: &[u8]) -> Option<Place> {
+        let branch = self.branches.last()?;
+        let leaf = branch.leaves.last()?;
+        let last = leaf.key(*leaf.slots.last()?);
+        (last < key).then(|| (self.branches.len() - 1, branch.leaves.len() - 1, leaf.slots.len()))
+    }
+
     fn location(&self, place: Place) -> Option<Location> {
         let Slot { slot, offset, .. } = *self.leaf(place)?.slots.get(place.2)?;
         Some(Location { slot, offset })
@@ -220,7 +228,8 @@ impl PackedMap {
 
     /// Adds a key, unless it is there.
     pub(super) fn insert_new(&mut self, key: &[u8], at: Location) -> bool {
-        let Err(place) = self.find(key) else { return false };
+        let found = self.behind_all(key).map_or_else(|| self.find(key), Err);
+        let Err(place) = found else { return false };
         if self.branches.is_empty() {
             self.branches.push(Branch { leaves: vec![Leaf::default()] });
         }
