@@ -14,7 +14,7 @@ use crate::error::whole;
 use crate::fault::Fault;
 use crate::feed;
 use crate::files::Files;
-use crate::handle::FolderShape;
+use crate::handle::{FolderShape, Handle};
 use crate::held::{Held, Thing};
 use crate::opfs::Opfs;
 use crate::options::{EngineOptions, chosen, write_options};
@@ -23,7 +23,7 @@ use crate::ranges::{self, Cursor, Part};
 use crate::report;
 use crate::run::{self, On};
 
-/// One open store. All calls are synchronous but opening and [`Engine::prepare`]; all throw an `Error` with the fields
+/// One open store. All calls are synchronous; all throw an `Error` with the fields
 /// `code`, `message`, and where they are known `advice`, `segment` and `offset`.
 #[wasm_bindgen]
 pub struct Engine {
@@ -37,14 +37,14 @@ pub(crate) type Answer<T> = Result<T, Fault>;
 
 #[wasm_bindgen]
 impl Engine {
-    /// Opens a store in the Origin Private File System: slots in the folder `mini-bitcask/NAME`. In a dedicated worker.
+    /// Opens a store in the Origin Private File System, whose slots are open, three of them free.
     ///
     /// # Errors
     ///
-    /// `LOCKED`, `UNSUPPORTED`, `NO_STORE`, `DAMAGED`, `VERSION`, `QUOTA`, `INVALID`, `IO`.
+    /// `NO_STORE`, `DAMAGED`, `VERSION`, `QUOTA`, `INVALID`, `IO`; the slots are closed then.
     #[wasm_bindgen(js_name = openOpfs)]
-    pub async fn open_opfs(name: String, options: EngineOptions) -> Result<Engine, JsValue> {
-        Ok(Engine::opfs(&name, &options).await?)
+    pub fn open_opfs(slots: Opfs, options: EngineOptions) -> Result<Engine, JsValue> {
+        Ok(Engine::open(Place::Opfs(slots), chosen(&options)?)?)
     }
 
     /// Opens a store in a folder that JavaScript gives.
@@ -368,22 +368,36 @@ impl Engine {
         Ok(report::stats(&store.stats(), store.storage().handles()))
     }
 
-    /// Makes ready what the next calls may need: opens slots ahead. For between two calls; does nothing where nothing is to do.
+    /// The numbers of slots that the next calls may need, to be opened and handed over by [`Engine::add_slots`]. For between two
+    /// calls: opening a file takes its time.
     ///
     /// # Errors
     ///
-    /// `CLOSED`, `BUSY`, `QUOTA`, `IO`; the store can be used as before.
-    pub async fn prepare(&self) -> Result<(), JsValue> {
-        let store = self.store()?;
-        let prepared = store.storage().prepare().await;
-        prepared.map_err(|source| {
-            Fault::from(bitcask_core::Error::Io {
-                doing: "opening files ahead",
-                segment: None,
-                source,
-            })
+    /// `CLOSED`.
+    #[wasm_bindgen(js_name = slotsWanted)]
+    pub fn slots_wanted(&self) -> Result<Vec<u32>, JsValue> {
+        Ok(self.store()?.storage().wanted().map_err(Fault::of_files)?)
+    }
+
+    /// Takes slots by their numbers and open handles: those of so many that were wanted which could be opened. Also none: then it
+    /// sees to those that there are.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED`, `IO`; the handles are closed then, and an open store can be used as before.
+    #[wasm_bindgen(js_name = addSlots)]
+    pub fn add_slots(
+        &self,
+        asked: u32,
+        numbers: &[u32],
+        handles: Vec<Handle>,
+    ) -> Result<(), JsValue> {
+        let store = self.store().inspect_err(|_| {
+            for handle in &handles {
+                let _ = handle.close();
+            }
         })?;
-        Ok(())
+        Ok(store.storage().add(asked, numbers, handles).map_err(Fault::of_files)?)
     }
 
     /// Syncs, marks the log as complete, and gives all files back, also where that fails. After it every call throws `CLOSED`.
@@ -407,18 +421,6 @@ impl Engine {
 }
 
 impl Engine {
-    async fn opfs(name: &str, options: &EngineOptions) -> Answer<Engine> {
-        let options = chosen(options)?;
-        let opfs = match options.create {
-            true => Opfs::open(name).await?,
-            false => Opfs::open_existing(name).await?,
-        };
-        let engine = Engine::open(Place::Opfs(opfs), options)?;
-        // Opening may have taken slots. Where this fails, the next call of `prepare` says so.
-        let _ = engine.store()?.storage().prepare().await;
-        Ok(engine)
-    }
-
     fn open(place: Place, options: Options) -> Answer<Engine> {
         let created = place.list().is_ok_and(|ids| ids.is_empty());
         let always = options.durability == Durability::Always;

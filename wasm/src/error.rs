@@ -6,56 +6,6 @@ use std::io;
 use js_sys::Reflect;
 use wasm_bindgen::JsValue;
 
-/// Why a store's folder could not be opened.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Somebody else has the store open: another tab, another worker, or this one, an earlier time.
-    Locked,
-    /// This place has no files with synchronous access: a private window, a page or worker that is not a
-    /// dedicated worker, an insecure origin, an old browser. Holds what the browser said.
-    Unsupported(String),
-    /// The browser failed, or the name is not one.
-    Io(io::Error),
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OpenError::Locked => write!(f, "the store is open in another tab or worker"),
-            OpenError::Unsupported(why) => write!(f, "there are no synchronous files here: {why}"),
-            OpenError::Io(error) => write!(f, "opening the store's folder failed: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            OpenError::Io(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl From<io::Error> for OpenError {
-    fn from(error: io::Error) -> OpenError {
-        OpenError::Io(error)
-    }
-}
-
-/// What a call of the opening said.
-pub(crate) fn open_error(thrown: &JsValue) -> OpenError {
-    match text(thrown, "name").as_str() {
-        // WebKit says the second for what the others call the first.
-        "NoModificationAllowedError" | "InvalidStateError" => OpenError::Locked,
-        "SecurityError" | "NotSupportedError" | "NotAllowedError" => {
-            OpenError::Unsupported(sentence(thrown))
-        }
-        _ => OpenError::Io(io_error(thrown)),
-    }
-}
-
 /// What a call of an open handle said.
 pub(crate) fn io_error(thrown: &JsValue) -> io::Error {
     let kind = match kind_of(&text(thrown, "name")) {

@@ -7,8 +7,6 @@ use bitcask_core::Error;
 use js_sys::{Object, Reflect};
 use wasm_bindgen::JsValue;
 
-use crate::error::OpenError;
-
 /// What went wrong, for a program (`code`) and for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -26,6 +24,11 @@ impl Fault {
 
     pub(crate) fn closed() -> Fault {
         Fault::from(&Error::Closed)
+    }
+
+    /// A failure to open files ahead.
+    pub(crate) fn of_files(source: io::Error) -> Fault {
+        Fault::from(Error::Io { doing: "opening files ahead", segment: None, source })
     }
 
     fn new(code: &'static str, message: String, advice: &'static str) -> Fault {
@@ -115,25 +118,6 @@ impl From<&Error> for Fault {
 impl From<Error> for Fault {
     fn from(error: Error) -> Fault {
         Fault::from(&error)
-    }
-}
-
-impl From<OpenError> for Fault {
-    fn from(error: OpenError) -> Fault {
-        let message = error.to_string();
-        match error {
-            OpenError::Locked => Fault::new("LOCKED", message, "close it there, or wait for it"),
-            OpenError::Unsupported(_) => Fault::new("UNSUPPORTED", message, ""),
-            OpenError::Io(error) => match error.kind() {
-                io::ErrorKind::NotFound => Fault::from(&Error::NoStore),
-                io::ErrorKind::InvalidInput => Fault::new("INVALID", message, ""),
-                _ => Fault::from(&Error::Io {
-                    doing: "opening the store's folder",
-                    segment: None,
-                    source: error,
-                }),
-            },
-        }
     }
 }
 

@@ -6,8 +6,9 @@ use wasm_bindgen::prelude::wasm_bindgen;
 #[wasm_bindgen]
 extern "C" {
     /// An open file: a `FileSystemSyncAccessHandle`, or whatever has its methods.
+    #[wasm_bindgen(typescript_type = "Handle")]
     #[derive(Clone, Debug)]
-    pub(crate) type Handle;
+    pub type Handle;
 
     #[wasm_bindgen(method, catch, js_name = getSize)]
     pub(crate) fn size(this: &Handle) -> Result<f64, JsValue>;

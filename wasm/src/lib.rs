@@ -5,14 +5,15 @@
 //! A private folder per origin, on the user's disk, invisible to the user. In a **dedicated worker** its
 //! files can be opened as *sync access handles*: synchronous reads and writes at any offset, an exclusive
 //! lock for as long as the handle is open, and a `flush` that is the system's own sync. A page, a shared
-//! worker or a service worker does not have them ([`OpenError::Unsupported`]).
+//! worker or a service worker does not have them.
 //!
 //! # Why slots
 //!
 //! The engine is synchronous, and three things of OPFS are not as it would like them:
 //!
-//! - *Opening a file is asynchronous.* So every handle is opened ahead of time: [`Opfs::open`] opens them
-//!   all, and [`Opfs::prepare`], between two calls of the store, sees that three free ones are ready.
+//! - *Opening a file is asynchronous.* So every handle is opened ahead of time, by the code around the store: all of them
+//!   before it is opened, while the engine still loads, and between two calls those that [`Opfs::wanted`] names, so that
+//!   three free ones are ready. In the npm package that is `wasm/npm/src/folder/opfs.ts`.
 //! - *`flush` makes a file's bytes durable, but in Chromium not the existence of a new file*, whose name
 //!   is written down some seconds later. So the files exist long before they are needed.
 //! - *Creating, renaming and deleting are slow* (Firefox: tens of milliseconds), *and handles are few*
@@ -52,11 +53,11 @@
 //! # Between two calls
 //!
 //! A call of the store takes at most two free slots and usually none; it cannot wait for more. So the code
-//! around the store awaits [`Opfs::prepare`] between calls, which costs nothing while three are free:
+//! around the store asks for [`Opfs::wanted`] between calls, and hands over what it has opened by [`Opfs::add`]:
 //!
 //! | what was left out or has run out | what the store says | what helps |
 //! |---|---|---|
-//! | no free slot is ready, the pool has fewer than 64 | an `Io` error of kind `ResourceBusy`; nothing was written, reads go on | await `prepare`, call it again |
+//! | no free slot is ready, the pool has fewer than 64 | an `Io` error of kind `ResourceBusy`; nothing was written, reads go on | open what is wanted, call it again |
 //! | 63 of the 64 slots hold segments | an `Io` error of kind `StorageFull` | `merge_step` within [`Opfs::merging`]: the last slot is kept for its output |
 //! | the quota or the disk is full | `QuotaExceeded`, `StorageFull`; the append was undone | free space elsewhere, or merge |
 //!
@@ -65,8 +66,8 @@
 //!
 //! # Who has the store
 //!
-//! Who has `slot-00` open has the store; a second [`Opfs::open`], from whichever tab, gets
-//! [`OpenError::Locked`]. Closing or dropping the [`Opfs`], ending the worker, closing the tab and a
+//! Who has `slot-00` open has the store; a second one who opens it, from whichever tab, is refused by the browser. So
+//! it is opened first, and alone. Closing or dropping the [`Opfs`], ending the worker, closing the tab and a
 //! crash of the browser all give it back. A browser may take a few seconds for that, so an opener that
 //! knows the store to be free (by a Web Lock, say) tries again for about five.
 
@@ -79,7 +80,6 @@ mod error;
 mod fault;
 mod feed;
 mod files;
-mod folder;
 mod frame;
 mod handle;
 mod held;
@@ -94,9 +94,8 @@ mod slot;
 mod streams;
 
 pub use engine::Engine;
-pub use error::OpenError;
 pub use files::Files;
-pub use handle::FolderShape;
+pub use handle::{FolderShape, Handle};
 pub use opfs::Opfs;
 pub use options::EngineOptions;
 pub use place::Place;

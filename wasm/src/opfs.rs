@@ -1,20 +1,18 @@
 //! [`Opfs`]: the pool of slots as the engine's [`Storage`].
 
 use std::cell::{RefCell, RefMut};
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
 
 use bitcask_core::{SegmentId, Storage, segment_id_of};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::error::OpenError;
-use crate::folder::Folder;
-use crate::handle;
+use crate::fault::Fault;
+use crate::handle::{self, Handle};
 use crate::segment::{FileSegment, Memory, Readers};
-use crate::slot::{HEADER_LEN, Slot};
-
-/// Slots of a new store: two segments of its beginning, an output and a few to spare.
-const SLOTS_AT_FIRST: u32 = 8;
+use crate::slot::{Growth, HEADER_LEN, Slot};
 
 /// Slots at most. Browsers limit the open handles, Safari to 252 for all stores of an origin.
 const SLOTS_MAX: usize = 64;
@@ -25,9 +23,6 @@ const FREE_SLOTS_MIN: usize = 3;
 /// Slots that go on holding what was cut off of them: the next segments have that space, whatever others take.
 const CUT_SLOTS_KEPT: usize = 2;
 
-/// How often a slot is tried to be opened that was closed just now.
-const REOPEN_TRIES: usize = 100;
-
 /// Kept back, where there are no more to add, for the output of a merge: without a free slot no merge could
 /// free one.
 const SLOTS_FOR_MERGE: usize = 1;
@@ -37,11 +32,12 @@ const SLOTS_FOR_MERGE: usize = 1;
 ///
 /// Lives in one dedicated worker, as all that comes from it. Having it is having the store; dropping or
 /// closing it gives the store back.
+#[wasm_bindgen]
 #[derive(Debug)]
 pub struct Opfs {
-    folder: Folder,
     pool: RefCell<Pool>,
     memory: Rc<Memory>,
+    growth: Rc<Growth>,
 }
 
 #[derive(Debug, Default)]
@@ -74,113 +70,94 @@ enum Content {
     Removed(Readers),
 }
 
+#[wasm_bindgen]
 impl Opfs {
-    /// Opens the store's folder of this name in the origin's private file system, and all its slots;
-    /// creates what is missing. No content of any segment is changed.
-    ///
-    /// A name is 1 to 128 of the characters `a-z`, `0-9` and `-`. In a new folder 8 slots are created;
-    /// that they exist may not survive a power cut in the next seconds (see the [crate's page](crate)).
+    /// Takes the slots that a store's folder has, by their numbers and open handles. No content of any segment is changed.
     ///
     /// # Errors
     ///
-    /// [`OpenError::Locked`] where somebody has it open, [`OpenError::Unsupported`] where this is no
-    /// place for it, [`OpenError::Io`] else. After an error nothing is held.
-    pub async fn open(name: &str) -> Result<Opfs, OpenError> {
-        Opfs::of(Folder::open(name, true).await?).await
+    /// Where a slot cannot be read; then all are closed.
+    #[wasm_bindgen(constructor)]
+    pub fn of(numbers: &[u32], handles: Vec<Handle>) -> Result<Opfs, JsValue> {
+        Ok(Opfs::holding(numbers, handles).map_err(Fault::of_files)?)
     }
 
-    /// As [`Opfs::open`], but where there is no folder of this name it is not created.
+    /// As [`Engine::slots_wanted`](crate::Engine::slots_wanted).
     ///
     /// # Errors
     ///
-    /// As [`Opfs::open`]; where there is no folder, [`OpenError::Io`] of the kind `NotFound`.
-    pub async fn open_existing(name: &str) -> Result<Opfs, OpenError> {
-        Opfs::of(Folder::open(name, false).await?).await
+    /// `IO`: it was closed.
+    #[wasm_bindgen(js_name = slotsWanted)]
+    pub fn slots_wanted(&self) -> Result<Vec<u32>, JsValue> {
+        Ok(self.wanted().map_err(Fault::of_files)?)
     }
 
-    async fn of(folder: Folder) -> Result<Opfs, OpenError> {
-        // The first slot alone before the others: of two who open at a time, one gets all of them.
-        let first = folder.open_slots(&[0]).await?;
-        let mut numbers = folder.slot_numbers().await?;
-        numbers.retain(|number| *number != 0);
-        numbers.extend(
-            (1..SLOTS_AT_FIRST).filter(|number| !numbers.contains(number)).collect::<Vec<_>>(),
-        );
-        // Not by a sort, which is several kilobytes of code.
-        let numbers = BinaryHeap::from(numbers).into_sorted_vec();
-        let others = folder.open_slots(&numbers).await?;
-
-        let memory = Rc::default();
-        let slots = std::iter::once(0).chain(numbers).zip(first.into_iter().chain(others));
-        let pool = Pool::of(slots, &memory)?;
-        let opfs = Opfs { folder, pool: RefCell::new(pool), memory };
-        opfs.prepare().await?;
-        Ok(opfs)
-    }
-
-    /// Makes three free slots ready, one of them with space for a merge where there is room for that, and returns how many
-    /// there are: fewer than three only where there are 64 slots, the most that there may be. The last free one of these is
-    /// for [`Opfs::merging`].
-    ///
-    /// For between two calls of the store, each of which may take one (the first opening: two); the third is the merge's. Returns
-    /// without waiting for anything where nothing is to be done. Where it was not called, a write or a merge
-    /// that finds no slot is refused with [`io::ErrorKind::ResourceBusy`] before it has written anything:
-    /// await this and call it again.
+    /// As [`Engine::add_slots`](crate::Engine::add_slots).
     ///
     /// # Errors
     ///
-    /// Whatever the browser says; the store can be used as before.
-    pub async fn prepare(&self) -> io::Result<usize> {
-        if self.folder.growth().refused().take() {
-            self.reopen_cut().await?;
-        }
-        let numbers = self.pool()?.numbers_to_open();
-        self.open_slots(numbers).await?;
+    /// `IO`: it was closed, or a slot does not say its length.
+    #[wasm_bindgen(js_name = addSlots)]
+    pub fn add_slots(
+        &self,
+        asked: u32,
+        numbers: &[u32],
+        handles: Vec<Handle>,
+    ) -> Result<(), JsValue> {
+        self.add(asked, numbers, handles).map_err(Fault::of_files)?;
+        Ok(())
+    }
+}
+
+impl Opfs {
+    /// As [`Opfs::of`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever the browser says.
+    pub fn holding(numbers: &[u32], handles: Vec<Handle>) -> io::Result<Opfs> {
+        let (growth, memory) = (Growth::stepwise(), Rc::default());
+        let pool = Pool::of(slots_of(numbers, handles, &growth)?, &memory)?;
+        Ok(Opfs { pool: RefCell::new(pool), memory, growth })
+    }
+
+    /// The numbers of slots to open, and where need be to create, so that three free ones are ready: none, where they are. Whoever
+    /// asks hands over what could be opened by [`Opfs::add`], also where that is nothing; who asks meanwhile gets others.
+    ///
+    /// For between two calls of the store, each of which may take one (the first opening: two); the third is the merge's.
+    /// Where it was not called, a write or a merge that finds no slot is refused with [`io::ErrorKind::ResourceBusy`]
+    /// before it has written anything: open what is wanted and call it again.
+    ///
+    /// Where a file could not grow, some of them were open until now: closed, they give back what was cut off of them. Such a
+    /// handle is let go some milliseconds later; one that does not open again is missed by nobody but this session.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected`: it was closed.
+    pub fn wanted(&self) -> io::Result<Vec<u32>> {
         let mut pool = self.pool()?;
+        let cut = if self.growth.refused().take() { pool.take_cut() } else { Vec::new() };
+        Ok(pool.numbers_to_open(cut))
+    }
+
+    /// Adds slots to the pool: those of so many that were wanted which could be opened. Makes one of the free ones hold space for a
+    /// merge where there is room for that, and returns how many free ones there are: fewer than three only where not all
+    /// could be opened, or where there are 64 slots, the most that there may be. The last free one of these is for
+    /// [`Opfs::merging`].
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected`: it was closed meanwhile. Whatever the browser says. The handles are closed then.
+    pub fn add(&self, asked: u32, numbers: &[u32], handles: Vec<Handle>) -> io::Result<usize> {
+        let asked = usize::try_from(asked).unwrap_or(usize::MAX);
+        self.pool.borrow_mut().uncount(asked);
+        let slots = slots_of(numbers, handles, &self.growth)?;
+        let mut pool = self.pool()?;
+        pool.add(slots);
         // Also those for which there was no room when they came.
         pool.free().for_each(|place| place.slot.lengthen());
         pool.keep_reserve();
         Ok(pool.free().count())
-    }
-
-    /// Closes the handles of free slots that were cut, and opens them again: then what was cut off is there for others.
-    async fn reopen_cut(&self) -> io::Result<()> {
-        let numbers = self.pool()?.take_cut();
-        for number in numbers {
-            let mut opened = self.folder.open_slots(&[number]).await;
-            // A handle that was closed is let go some milliseconds later, which as many tries take.
-            for _ in 0..REOPEN_TRIES {
-                if !matches!(opened, Err(OpenError::Locked)) {
-                    break;
-                }
-                opened = self.folder.open_slots(&[number]).await;
-            }
-            let mut pool = self.pool.borrow_mut();
-            pool.opening -= 1;
-            // One that does not open again is missed by nobody but this session.
-            if !pool.closed
-                && let Ok(slots) = opened
-            {
-                pool.add(slots.into_iter().map(|slot| (number, slot)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Opens slots that are counted as being opened, and adds them to the pool.
-    async fn open_slots(&self, numbers: Vec<u32>) -> io::Result<()> {
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        let opened = self.folder.open_slots(&numbers).await;
-        // Closed in the meantime: what was opened closes as it is dropped.
-        self.pool.borrow_mut().opening -= numbers.len();
-        let slots = opened.map_err(|error| match error {
-            OpenError::Io(error) => error,
-            error => io::Error::new(io::ErrorKind::ResourceBusy, error),
-        })?;
-        self.pool()?.add(numbers.into_iter().zip(slots));
-        Ok(())
     }
 
     /// Runs `work`, a step of a merge, which may take the slot that is kept back for it where all others of
@@ -202,7 +179,7 @@ impl Opfs {
     /// Runs `work`, a call of the store that makes room or says that the log is whole: a delete, a step of a merge, a seal,
     /// a mark. It may write to the space that is kept for that, where the quota is used up.
     pub fn urgently<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.folder.growth().urgently(work)
+        self.growth.urgently(work)
     }
 
     /// Forgets what was read and written lately: the next calls read the files themselves.
@@ -240,9 +217,21 @@ impl Drop for Opfs {
     }
 }
 
+/// The slots of open handles. After a failure all of them are closed.
+fn slots_of(
+    numbers: &[u32],
+    handles: Vec<Handle>,
+    growth: &Rc<Growth>,
+) -> io::Result<Vec<(u32, Slot)>> {
+    let slots = handles.into_iter().map(|handle| Slot::new(handle, Rc::clone(growth)));
+    // All are made before the first failure is told: dropping them is what closes them.
+    let slots: Vec<io::Result<Slot>> = slots.collect();
+    numbers.iter().zip(slots).map(|(number, slot)| Ok((*number, slot?))).collect()
+}
+
 impl Pool {
     /// Reads what the slots hold.
-    fn of(slots: impl Iterator<Item = (u32, Slot)>, memory: &Rc<Memory>) -> io::Result<Pool> {
+    fn of(slots: Vec<(u32, Slot)>, memory: &Rc<Memory>) -> io::Result<Pool> {
         let mut pool = Pool::default();
         let mut used = BTreeSet::new();
         let mut unreadable = Vec::new();
@@ -266,7 +255,7 @@ impl Pool {
         Ok(pool)
     }
 
-    fn add(&mut self, slots: impl Iterator<Item = (u32, Slot)>) {
+    fn add(&mut self, slots: Vec<(u32, Slot)>) {
         for (number, slot) in slots {
             let at = self.places.partition_point(|place| place.number < number);
             let place = Place { number, slot: Rc::new(slot), content: Content::Free };
@@ -275,17 +264,24 @@ impl Pool {
         self.highest = self.places.last().map_or(0, |place| place.number).max(self.highest);
     }
 
+    /// Slots are not being opened any more.
+    fn uncount(&mut self, asked: usize) {
+        self.opening = self.opening.saturating_sub(asked);
+    }
+
     fn free(&self) -> impl Iterator<Item = &Place> {
         self.places.iter().filter(|place| place.is_free())
     }
 
-    /// The numbers of slots to add. Counts them as being opened, so that whoever asks next gets others.
-    fn numbers_to_open(&mut self) -> Vec<u32> {
-        let wanted = FREE_SLOTS_MIN.saturating_sub(self.free().count());
+    /// The numbers of slots to open: these, which are counted as being opened, and more to add. Counts them too, so that whoever
+    /// asks next gets others.
+    fn numbers_to_open(&mut self, mut numbers: Vec<u32>) -> Vec<u32> {
+        let wanted = FREE_SLOTS_MIN.saturating_sub(self.free().count() + numbers.len());
         let count = wanted.min(SLOTS_MAX.saturating_sub(self.places.len() + self.opening));
         let skip = self.opening + 1;
         self.opening += count;
-        (self.highest..).skip(skip).take(count).collect()
+        numbers.extend((self.highest..).skip(skip).take(count));
+        numbers
     }
 
     /// How long the slot of this number was at most; 0 where there is none, and for the first.
@@ -392,7 +388,7 @@ impl Storage for Opfs {
         if pool.free().count() <= kept_back {
             return Err(no_free_slot(slots));
         }
-        let is_urgent = self.folder.growth().is_urgent();
+        let is_urgent = self.growth.is_urgent();
         let place = pool.next_free(is_urgent).ok_or_else(|| no_free_slot(slots))?;
         // Stale bytes stand behind the header's zeros where a removal was cut short by a crash.
         place.slot.blank()?;
@@ -431,10 +427,7 @@ impl Storage for Opfs {
 
 fn no_free_slot(slots: usize) -> io::Error {
     if slots < SLOTS_MAX {
-        io::Error::new(
-            io::ErrorKind::ResourceBusy,
-            "no free slot is ready: `prepare` was not called",
-        )
+        io::Error::new(io::ErrorKind::ResourceBusy, "no free slot is ready")
     } else {
         let text = format!("the {slots} slots hold segments: use larger segments, or merge sooner");
         io::Error::new(io::ErrorKind::StorageFull, text)

@@ -5,6 +5,7 @@ use std::io;
 use bitcask_core::{Result, SegmentId, Storage, Store};
 
 use crate::files::Files;
+use crate::handle::Handle;
 use crate::opfs::Opfs;
 use crate::segment::FileSegment;
 
@@ -18,14 +19,26 @@ pub enum Place {
 }
 
 impl Place {
-    /// Makes ready what the next calls of the store may need: see [`Opfs::prepare`].
+    /// The slots that the next calls of the store may need: see [`Opfs::wanted`].
+    ///
+    /// # Errors
+    ///
+    /// Where the store was closed.
+    pub fn wanted(&self) -> io::Result<Vec<u32>> {
+        match self {
+            Place::Opfs(opfs) => opfs.wanted(),
+            Place::Files(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Adds slots: see [`Opfs::add`].
     ///
     /// # Errors
     ///
     /// Whatever the browser says.
-    pub async fn prepare(&self) -> io::Result<()> {
+    pub fn add(&self, asked: u32, numbers: &[u32], handles: Vec<Handle>) -> io::Result<()> {
         match self {
-            Place::Opfs(opfs) => opfs.prepare().await.map(drop),
+            Place::Opfs(opfs) => opfs.add(asked, numbers, handles).map(drop),
             Place::Files(_) => Ok(()),
         }
     }

@@ -143,6 +143,30 @@ for (const kind of BROWSERS) {
         }),
     );
 
+    check('files that somebody still holds are LOCKED; the others are given back, and all are had when he goes', () =>
+        inTab(async (page) => {
+            const said = await page.run(async () => {
+                await (await bitcask.open('held')).close();
+                const source = `onmessage = async () => {
+                    const root = await navigator.storage.getDirectory();
+                    const folder = await (await root.getDirectoryHandle('mini-bitcask')).getDirectoryHandle('held');
+                    globalThis.held = await (await folder.getFileHandle('slot-05')).createSyncAccessHandle();
+                    postMessage('held');
+                }`;
+                const holder = new Worker(URL.createObjectURL(new Blob([source])));
+                await new Promise((resolve) => ((holder.onmessage = resolve), holder.postMessage('hold')));
+                const codeOf = (opening) => opening.then((store) => store.backend).catch(({ code }) => code);
+                const said = [await codeOf(bitcask.open('held')), await codeOf(bitcask.open('No name'))];
+                setTimeout(() => holder.terminate(), 50);
+                const store = await bitcask.open('held');
+                await store.set('a', 1);
+                await store.close();
+                return [...said, store.backend];
+            });
+            assert.deepEqual(said, ['LOCKED', 'INVALID', 'opfs']);
+        }),
+    );
+
     check('a page that comes back goes on with its store', () =>
         inTab(async (page) => {
             await page.run(async () => {

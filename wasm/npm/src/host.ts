@@ -28,6 +28,8 @@ export type HostOptions = Pick<
 
 /** What holds the files, beside the engine. */
 export interface Place {
+    /** For files that are opened ahead: opens those that the next calls may need. For between two calls. */
+    prepare?(engine: Engine): Promise<void>;
     /** For copies of files that are kept elsewhere: makes what was written last there, before it is acknowledged. */
     commit?(strict: boolean): Promise<void>;
     /** Opens the files anew as they are elsewhere, without what could not be committed. */
@@ -94,7 +96,7 @@ export class Host implements Connection {
             let done = consumed(reply);
             // No free slot was ready: one is, after a pause, and the rest of the frame follows.
             while (done < frame.length) {
-                await this.#engine.prepare();
+                await this.#place.prepare?.(this.#engine);
                 const more = this.#engine.run(frame.subarray(done));
                 if (consumed(more) === 0) throw new BitcaskError('BUSY', 'no file is ready to go on in');
                 done += consumed(more);
@@ -113,12 +115,12 @@ export class Host implements Connection {
                 result = call(...args);
             } catch (error) {
                 if ((error as { code?: string }).code !== 'BUSY') throw error;
-                await this.#engine.prepare();
+                await this.#place.prepare?.(this.#engine);
                 result = call(...args);
             }
             await this.#afterWrites();
             // What a merge gave back is there for the next call.
-            if (method === 'mergeStep') await this.#engine.prepare();
+            if (method === 'mergeStep') await this.#place.prepare?.(this.#engine);
             return result;
         });
     }
@@ -139,7 +141,7 @@ export class Host implements Connection {
     ready(): Promise<void> {
         return this.#inTurn(async () => {
             await this.#afterWrites();
-            await this.#engine.prepare();
+            await this.#place.prepare?.(this.#engine);
         });
     }
 
@@ -150,7 +152,7 @@ export class Host implements Connection {
         this.#meanwhile(async () => {
             this.#tidying = false;
             await this.#afterWrites();
-            await this.#engine.prepare();
+            await this.#place.prepare?.(this.#engine);
         });
     }
 
@@ -307,7 +309,7 @@ export class Host implements Connection {
                 const step = merging
                     ? (this.#engine.mergeStep(false, MERGE_STEP_BYTES) as MergeStep)
                     : { state: 'idle' };
-                await this.#engine.prepare();
+                await this.#place.prepare?.(this.#engine);
                 await this.#commit(false);
                 if (sealed > 0 || step.state !== 'idle') this.#tidyLater(0);
             });

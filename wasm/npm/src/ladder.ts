@@ -2,11 +2,12 @@
  * Where a browser keeps a store: the first place that works.
  */
 
-import { Engine } from '#wasm';
+import { Engine, Opfs } from '#wasm';
 import { engineOptions } from './engine-options.js';
 import { BitcaskError } from './errors.js';
 import { openIndexedDb } from './folder/indexeddb.js';
 import { openMemory } from './folder/memory.js';
+import { SlotFolder, type Slots } from './folder/opfs.js';
 import { Host, type HostOptions, type Place } from './host.js';
 import { lockStore } from './lock.js';
 import { FOLDER } from './names.js';
@@ -25,8 +26,15 @@ interface Found {
     durable: boolean;
 }
 
-/** Opens a store in a worker, where the options allow it. */
-export async function openHost(name: string, options: HostOptions, signal?: AbortSignal): Promise<Host> {
+/** Opens a store in a worker, where the options allow it. The files open while the engine loads: `loaded` says when it is there. */
+export async function openHost(
+    name: string,
+    options: HostOptions,
+    loaded: Promise<unknown>,
+    signal?: AbortSignal,
+): Promise<Host> {
+    // Whoever fails before does not wait for it.
+    loaded.catch(() => undefined);
     if (!/^[a-z0-9-]{1,128}$/.test(name)) {
         throw new BitcaskError(
             'INVALID',
@@ -41,7 +49,7 @@ export async function openHost(name: string, options: HostOptions, signal?: Abor
         for (const backend of allowed) {
             try {
                 const began = performance.now();
-                const { engine, place, durable } = await open(backend, name, options, hidden);
+                const { engine, place, durable } = await open(backend, name, options, loaded, hidden);
                 const recovery = engine.recovery as unknown as RecoveryReport;
                 if (options.errorIfExists && !recovery.created) {
                     engine.abandon();
@@ -67,27 +75,54 @@ export async function openHost(name: string, options: HostOptions, signal?: Abor
 }
 
 /** `hidden`: files were refused for the sake of privacy, so that all else is thrown away too. */
-function open(backend: Backend, name: string, options: HostOptions, hidden: boolean): Promise<Found> {
-    switch (backend) {
-        case 'opfs':
-            return openOpfs(name, options);
-        case 'indexeddb':
-            return openCopy(name, options, hidden);
-        case 'memory':
-            return Promise.resolve(openInMemory(name, options));
-        default:
-            return Promise.reject(new BitcaskError('UNSUPPORTED', `browsers have no storage "${backend}"`));
-    }
+async function open(
+    backend: Backend,
+    name: string,
+    options: HostOptions,
+    loaded: Promise<unknown>,
+    hidden: boolean,
+): Promise<Found> {
+    if (backend === 'opfs') return openOpfs(name, options, loaded);
+    await loaded;
+    if (backend === 'indexeddb') return openCopy(name, options, hidden);
+    if (backend === 'memory') return openInMemory(name, options);
+    throw new BitcaskError('UNSUPPORTED', `browsers have no storage "${backend}"`);
 }
 
-async function openOpfs(name: string, options: HostOptions): Promise<Found> {
+async function openOpfs(name: string, options: HostOptions, loaded: Promise<unknown>): Promise<Found> {
+    const folder = await SlotFolder.open(name, options.create ?? true);
+    const { numbers, handles } = await openSlots(folder);
+    try {
+        await loaded;
+    } catch (error) {
+        for (const handle of handles) handle.close();
+        throw error;
+    }
+    const slots = new Opfs(numbers, handles);
+    try {
+        await folder.prepare(slots);
+    } catch (error) {
+        slots.free();
+        throw error;
+    }
+    const engine = Engine.openOpfs(slots, engineOptions(options, SEGMENT_BYTES));
+    const place: Place = {
+        prepare: (engine) => folder.prepare(engine),
+        exists: () => slotExists(name),
+        release: () => undefined,
+    };
+    // Opening may have taken slots. Where this fails, the next one says so.
+    await place.prepare?.(engine).catch(() => undefined);
+    return { engine, place, durable: true };
+}
+
+/** The lock is ours: who had the files before is gone, and the browser gives them back soon. */
+async function openSlots(folder: SlotFolder): Promise<Slots> {
     const until = performance.now() + HANDLES_WAIT_MS;
     for (let pause = 5; ; pause = Math.min(pause * 2, 200)) {
         try {
-            const engine = await Engine.openOpfs(name, engineOptions(options, SEGMENT_BYTES));
-            return { engine, place: { exists: () => slotExists(name), release: () => undefined }, durable: true };
+            return await folder.openAll();
         } catch (error) {
-            // The lock is ours: who had the files before is gone, and the browser gives them back soon.
             if ((error as BitcaskError).code !== 'LOCKED' || until < performance.now()) throw error;
             await new Promise((resolve) => setTimeout(resolve, pause));
         }

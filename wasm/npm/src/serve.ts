@@ -7,7 +7,6 @@ import { BitcaskError } from './errors.js';
 import type { Host } from './host.js';
 import { openHost } from './ladder.js';
 import type { ToPage, ToWorker } from './messages.js';
-import { FOLDER } from './names.js';
 
 type Wasm = string | BufferSource | WebAssembly.Module | undefined;
 
@@ -25,12 +24,13 @@ export function serve(load: (wasm: Wasm) => Promise<void>): void {
     let host: Host | undefined;
 
     const open = async (message: ToWorker & { type: 'open' }): Promise<void> => {
-        let loading = true;
-        void wake(message.name);
+        let loading = false;
+        const loaded = load(message.wasm).catch((error: unknown) => {
+            loading = true;
+            throw error;
+        });
         try {
-            await load(message.wasm);
-            loading = false;
-            host = await openHost(message.name, message.options);
+            host = await openHost(message.name, message.options, loaded);
         } catch (error) {
             say({ type: 'refused', error: plain(error), loading });
             return;
@@ -52,20 +52,6 @@ export function serve(load: (wasm: Wasm) => Promise<void>): void {
 
     scope.onmessage = ({ data }) => void (data.type === 'open' ? open(data) : answer(data));
     say({ type: 'hello' });
-}
-
-/**
- * The first calls for files wait for parts of the browser to start. Here they do so while the engine loads, which then finds
- * them ready; whatever is wrong shows when the engine asks.
- */
-async function wake(name: string): Promise<void> {
-    try {
-        const root = await navigator.storage.getDirectory();
-        const folder = await root.getDirectoryHandle(FOLDER);
-        await folder.getDirectoryHandle(name);
-    } catch {
-        // A new store, or a browser without such files.
-    }
 }
 
 async function perform(

@@ -37,12 +37,11 @@ export async function open<V = unknown, K extends Key = Key>(
 ): Promise<SyncStore<V, K>> {
     const { signal, wasm, values, keys, ttl, ...rest } = options;
     signal?.throwIfAborted();
-    loaded ??= init({ module_or_path: wasm ?? new URL('./bitcask_bg.wasm', import.meta.url) });
-    try {
-        await loaded;
-    } catch (error) {
-        loaded = undefined;
-        throw new BitcaskError('UNSUPPORTED', 'the engine cannot be loaded', { cause: error });
-    }
-    return syncStoreOf(name, await openHost(name, rest, signal), options);
+    loaded ??= init({ module_or_path: wasm ?? new URL('./bitcask_bg.wasm', import.meta.url) }).catch(
+        (error: unknown) => {
+            loaded = undefined;
+            throw new BitcaskError('UNSUPPORTED', 'the engine cannot be loaded', { cause: error });
+        },
+    );
+    return syncStoreOf(name, await openHost(name, rest, loaded, signal), options);
 }

@@ -6,20 +6,11 @@ use js_sys::Function;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
-    FileSystemRemoveOptions, FileSystemSyncAccessHandle, WorkerGlobalScope,
+    FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemRemoveOptions,
+    FileSystemSyncAccessHandle, WorkerGlobalScope,
 };
 
-/// The folder of all stores.
-async fn root() -> FileSystemDirectoryHandle {
-    let global: WorkerGlobalScope = js_sys::global().unchecked_into();
-    let root = JsFuture::from(global.navigator().storage().get_directory()).await.unwrap();
-    let root: FileSystemDirectoryHandle = root.unchecked_into();
-    let create = FileSystemGetDirectoryOptions::new();
-    create.set_create(true);
-    let all = root.get_directory_handle_with_options("mini-bitcask", &create);
-    JsFuture::from(all).await.unwrap().unchecked_into()
-}
+use crate::opener::{Folder, root};
 
 /// Seeds from `first` on: `count`, or a third of them in Firefox, where a flush takes ten times as long.
 pub(crate) fn seeds(first: u64, count: u64) -> std::ops::Range<u64> {
@@ -36,9 +27,9 @@ pub(crate) async fn clear(name: &str) {
 }
 
 /// An empty folder of this name, opened.
-pub(crate) async fn fresh(name: &str) -> Opfs {
+pub(crate) async fn fresh(name: &str) -> Folder {
     clear(name).await;
-    Opfs::open(name).await.unwrap()
+    Folder::open(name).await.unwrap()
 }
 
 /// A slot of a folder that is not open, by its file.
@@ -68,8 +59,8 @@ pub(crate) async fn set_slot_bytes(name: &str, number: u32, bytes: &[u8]) {
 }
 
 /// An empty folder of this name with whatever slots it has had: creating them is slow.
-pub(crate) async fn emptied(name: &str) -> Opfs {
-    let opfs = Opfs::open(name).await.unwrap();
+pub(crate) async fn emptied(name: &str) -> Folder {
+    let opfs = Folder::open(name).await.unwrap();
     for id in opfs.list().unwrap() {
         opfs.remove(id).unwrap();
     }

@@ -3,10 +3,10 @@
 use std::io::ErrorKind;
 
 use bitcask_core::{Segment, SegmentId, Storage};
-use bitcask_wasm::Opfs;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::common::{Patch, create, fresh, header, ids, set_slot_bytes, slot_bytes};
+use crate::opener::Folder;
 
 #[wasm_bindgen_test]
 async fn stale_bytes_behind_zeros_are_free_and_vanish_when_reused() {
@@ -14,16 +14,16 @@ async fn stale_bytes_behind_zeros_are_free_and_vanish_when_reused() {
     // As a crash leaves it that loses the cut of a removal, but not its zeros.
     let stale = [vec![0; 72], b"records of an earlier life".repeat(1000)].concat();
     set_slot_bytes("stale", 0, &stale).await;
-    let opfs = Opfs::open("stale").await.unwrap();
+    let opfs = Folder::open("stale").await.unwrap();
     assert!(ids(&opfs).is_empty());
     drop(opfs);
     assert_eq!(slot_bytes("stale", 0).await, stale, "opening changes nothing");
-    let opfs = Opfs::open("stale").await.unwrap();
+    let opfs = Folder::open("stale").await.unwrap();
     let segment = opfs.create(SegmentId(1)).unwrap();
     assert_eq!(segment.len(), 0);
     segment.append(&[&header(1)]).unwrap();
     drop((segment, opfs));
-    let opfs = Opfs::open("stale").await.unwrap();
+    let opfs = Folder::open("stale").await.unwrap();
     let segment = opfs.open(SegmentId(1)).unwrap();
     let bytes = segment.read_at(72, segment.len() as usize - 72).unwrap();
     assert!(bytes.iter().all(|byte| *byte == 0), "stale bytes behind the header");
@@ -42,7 +42,7 @@ async fn slots_with_unreadable_headers_are_listed_under_ids_of_their_own() {
     // A copy: its header is right and says 6, as that of slot 1 does.
     set_slot_bytes("unreadable", 4, &slot_bytes("unreadable", 1).await).await;
 
-    let opfs = Opfs::open("unreadable").await.unwrap();
+    let opfs = Folder::open("unreadable").await.unwrap();
     assert_eq!(ids(&opfs), [6, 7, 8, 9]);
     let read = |id, offset, len| opfs.open(SegmentId(id)).unwrap().read_at(offset, len).unwrap();
     assert_eq!(read(6, 72, 3), "six");
@@ -54,7 +54,7 @@ async fn slots_with_unreadable_headers_are_listed_under_ids_of_their_own() {
         opfs.remove(SegmentId(id)).unwrap();
     }
     drop(opfs);
-    assert_eq!(ids(&Opfs::open("unreadable").await.unwrap()), [6]);
+    assert_eq!(ids(&Folder::open("unreadable").await.unwrap()), [6]);
 }
 
 #[wasm_bindgen_test]
@@ -63,7 +63,7 @@ async fn an_id_at_the_end_of_the_numbers() {
     create(&opfs, u64::MAX, b"");
     drop(opfs);
     set_slot_bytes("last-id", 1, b"unreadable").await;
-    assert_eq!(ids(&Opfs::open("last-id").await.unwrap()), [0, u64::MAX]);
+    assert_eq!(ids(&Folder::open("last-id").await.unwrap()), [0, u64::MAX]);
 }
 
 /// What the browsers do when the quota or the disk is full, and what a broken one might.

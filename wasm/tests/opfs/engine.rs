@@ -7,6 +7,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::common::clear;
+use crate::opener::{Folder, open_engine, prepare};
 
 /// A folder in memory, as JavaScript would give one.
 pub(crate) fn memory() -> FolderShape {
@@ -59,15 +60,14 @@ fn code(error: &JsValue) -> String {
 #[wasm_bindgen_test]
 async fn an_engine_on_opfs() {
     clear("engine").await;
-    let engine = Engine::open_opfs("engine".into(), options()).await.unwrap();
+    let engine = open_engine("engine", options()).await;
     let first = engine.put(b"a", b"1", 0.0, 3).unwrap();
     assert!(first < engine.put(b"b", b"2", 0.0, 0).unwrap());
     assert_eq!(engine.get(b"a").unwrap().unwrap().to_vec(), b"1");
-    let again = Engine::open_opfs("engine".into(), options()).await;
-    assert_eq!(code(&again.err().unwrap()), "LOCKED");
+    assert!(Folder::open("engine").await.is_err());
     engine.close().unwrap();
     assert_eq!(code(&engine.get(b"a").unwrap_err()), "CLOSED");
-    let engine = Engine::open_opfs("engine".into(), options()).await.unwrap();
+    let engine = open_engine("engine", options()).await;
     assert!(engine.has(b"b").unwrap());
     assert!(engine.delete(b"b", 0).unwrap());
     assert!(!engine.delete(b"b", 0).unwrap());
@@ -167,7 +167,7 @@ fn keys_are_counted_and_walked_without_a_read_of_records() {
 #[wasm_bindgen_test]
 async fn a_value_is_read_in_parts_whatever_becomes_of_its_segment() {
     clear("parts").await;
-    let engine = Engine::open_opfs("parts".into(), options()).await.unwrap();
+    let engine = open_engine("parts", options()).await;
     let value: Vec<u8> = (0..1_000_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
     engine.put(b"big", &value, 0.0, 0).unwrap();
     let id = engine.value_open(b"big", 0).unwrap();
@@ -179,7 +179,7 @@ async fn a_value_is_read_in_parts_whatever_becomes_of_its_segment() {
         if Reflect::get(&step, &"state".into()).unwrap() == "idle" {
             break;
         }
-        engine.prepare().await.unwrap();
+        prepare(&engine, "parts").await;
     }
     assert!(number(&engine.stats().unwrap(), "totalBytes") < 10_000.0);
     while let Some(part) = engine.value_next(id, 300_000).unwrap() {

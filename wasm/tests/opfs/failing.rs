@@ -1,17 +1,17 @@
 //! A store whose browser fails: writes, cuts and flushes that do not do what they say, a quota that is used up.
 
 use bitcask_core::{Durability, Error, Go, MergePolicy, MergeStep, Options, Store, WriteOptions};
-use bitcask_wasm::Opfs;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::common::{Patch, fresh};
 use crate::damage::FAILING_WRITES;
+use crate::opener::Folder;
 
 const FULL: &str = "throw new DOMException('full', 'QuotaExceededError');";
 const SHORT: &str = "return original(args[0].subarray(0, 30), args[1]);";
 
-async fn reopened(name: &str) -> Store<Opfs> {
-    let store = Store::open(Opfs::open(name).await.unwrap(), options()).unwrap();
+async fn reopened(name: &str) -> Store<Folder> {
+    let store = Store::open(Folder::open(name).await.unwrap(), options()).unwrap();
     let report = store.verify(&mut |_| Go::On).unwrap();
     assert!(report.is_sound(), "{:?}", report.problems);
     store
@@ -114,7 +114,7 @@ async fn with_the_quota_used_up_the_store_serves_and_recovers() {
         store.storage().prepare().await.unwrap();
     };
     assert!(error.is_full(), "{error}");
-    let check = |store: &Store<Opfs>| {
+    let check = |store: &Store<Folder>| {
         for last in number - 20..number {
             let value = store.get(&(last % 20).to_le_bytes()).unwrap().unwrap();
             assert_eq!(value, last.to_le_bytes().repeat(20));

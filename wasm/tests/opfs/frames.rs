@@ -7,6 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::common::{Patch, clear};
 use crate::engine::memory;
+use crate::opener::{open_engine, prepare};
 
 const GET: u8 = 1;
 const ENTRY: u8 = 2;
@@ -244,7 +245,7 @@ fn an_op_that_is_refused_does_not_refuse_the_others() {
 async fn where_no_slot_is_ready_the_replies_end_and_the_rest_runs_after_prepare() {
     clear("frame-busy").await;
     let small = options(r#"{ "segmentBytes": 2000 }"#);
-    let engine = Engine::open_opfs("frame-busy".into(), small).await.unwrap();
+    let engine = open_engine("frame-busy", small).await;
     let mut frame = Frame::default();
     for n in 0..40_u8 {
         // Each fills half a segment, and what is read between ends the batch.
@@ -258,7 +259,7 @@ async fn where_no_slot_is_ready_the_replies_end_and_the_rest_runs_after_prepare(
         frame.0.drain(..consumed);
         waits += 1;
         assert!(waits < 100);
-        engine.prepare().await.unwrap();
+        prepare(&engine, "frame-busy").await;
     }
     assert!(1 < waits && replies.len() == 80, "{waits} frames, {} replies", replies.len());
     for n in 0..40_u8 {
@@ -271,7 +272,7 @@ async fn where_no_slot_is_ready_the_replies_end_and_the_rest_runs_after_prepare(
 #[wasm_bindgen_test]
 async fn after_a_failed_sync_who_asked_for_it_is_told_and_writes_are_refused() {
     clear("frame-sync").await;
-    let engine = Engine::open_opfs("frame-sync".into(), options("{}")).await.unwrap();
+    let engine = open_engine("frame-sync", options("{}")).await;
     engine.put(b"a", b"1", 0.0, 3).unwrap();
     let patch = Patch::new("flush", "throw new DOMException('no', 'InvalidStateError');");
     let replies = Frame::default()

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use bitcask_core::{Memory, Options, Segment, SegmentId, Storage, Store};
-use bitcask_wasm::Opfs;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::common::{emptied, fresh, ids, seeds, set_slot_bytes};
 use crate::life::{Clock, Life};
+use crate::opener::Folder;
 
 type Image = BTreeMap<SegmentId, Vec<u8>>;
 
@@ -28,7 +28,7 @@ fn live_in_memory(mut life: Life<Memory>, memory: &Memory, seed: u64) -> Life<Me
 }
 
 /// What a copy of the files would hold.
-fn image_of(opfs: &Opfs) -> Image {
+fn image_of(opfs: &Folder) -> Image {
     let bytes = |id: SegmentId| {
         let segment = opfs.open(id).unwrap();
         segment.read_at(0, segment.len() as usize).unwrap().to_vec()
@@ -56,10 +56,10 @@ async fn a_life_goes_on_in_slots_and_in_memory_and_in_slots_again() {
                 opfs.create(*id).unwrap().append(&[bytes]).unwrap();
             }
             drop(opfs);
-            let opfs = Opfs::open("image").await.unwrap();
-            let store = Store::open(opfs, Life::<Opfs>::options(seed + 1)).unwrap();
+            let opfs = Folder::open("image").await.unwrap();
+            let store = Store::open(opfs, Life::<Folder>::options(seed + 1)).unwrap();
             assert!(store.recovery().cuts.is_empty(), "{:?}", store.recovery().cuts);
-            let mut here: Life<Opfs> = life.moved();
+            let mut here: Life<Folder> = life.moved();
             here.check(&store);
             for _ in 0..50 {
                 store.storage().prepare().await.unwrap();
@@ -72,7 +72,7 @@ async fn a_life_goes_on_in_slots_and_in_memory_and_in_slots_again() {
             }
             drop(store);
             life = here.moved();
-            image = image_of(&Opfs::open("image").await.unwrap());
+            image = image_of(&Folder::open("image").await.unwrap());
         }
     }
 }
@@ -97,7 +97,7 @@ async fn the_example_of_the_format_page_opens_in_any_slot() {
     set_slot_bytes("example", 5, &example).await;
     let open = |opfs, reading| Store::open(opfs, Options::default().read_only(reading)).unwrap();
     for reading in [true, false] {
-        let store = open(Opfs::open("example").await.unwrap(), reading);
+        let store = open(Folder::open("example").await.unwrap(), reading);
         assert_eq!(store.len(), 3);
         assert_eq!(store.get(b"pear").unwrap().unwrap(), "green");
         assert_eq!(store.get(b"plum").unwrap().unwrap(), "");
@@ -105,11 +105,11 @@ async fn the_example_of_the_format_page_opens_in_any_slot() {
         assert!(!store.contains(b"apple").unwrap());
     }
     clock.set(1_767_225_600_000);
-    let store = open(Opfs::open("example").await.unwrap(), false);
+    let store = open(Folder::open("example").await.unwrap(), false);
     assert!(!store.contains(b"session").unwrap());
     store.put(b"apple", b"red again").unwrap();
     drop(store);
-    let opfs = Opfs::open("example").await.unwrap();
+    let opfs = Folder::open("example").await.unwrap();
     assert_eq!(image_of(&opfs)[&SegmentId(1)], example, "what is sealed never changes");
     assert_eq!(ids(&opfs)[0], 1);
     assert_eq!(open(opfs, false).get(b"apple").unwrap().unwrap(), "red again");

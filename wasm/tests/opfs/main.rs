@@ -16,6 +16,7 @@ mod failing;
 mod frames;
 mod image;
 mod life;
+mod opener;
 mod pool;
 mod quota;
 mod store;

@@ -7,6 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::common::{Patch, clear};
 use crate::frames::{Frame, Reply, options};
+use crate::opener::{open_engine, prepare};
 
 const SEGMENT: &str = r#"{ "segmentBytes": 400000 }"#;
 const VALUE_LEN: usize = 10_000;
@@ -51,7 +52,7 @@ async fn fill(engine: &Engine) -> u32 {
             Err(code) if code == "QUOTA" => break keys,
             Err(code) => assert_eq!(code, "BUSY"),
         }
-        let _ = engine.prepare().await;
+        prepare(engine, "quota").await;
         let _ = engine.seal_pending();
         assert!(keys < 1000);
     }
@@ -60,7 +61,7 @@ async fn fill(engine: &Engine) -> u32 {
 async fn merge(engine: &Engine) {
     for _ in 0..1000 {
         let step = engine.merge_step(true, 100_000.0).map_err(code).unwrap();
-        let _ = engine.prepare().await;
+        prepare(engine, "quota").await;
         if Reflect::get(&step, &"state".into()).unwrap() == "idle" {
             return;
         }
@@ -72,7 +73,7 @@ async fn merge(engine: &Engine) {
 async fn with_the_quota_used_up_deletes_and_merges_make_room() {
     for reopened in [false, true] {
         clear("quota").await;
-        let mut engine = Engine::open_opfs("quota".into(), options(SEGMENT)).await.unwrap();
+        let mut engine = open_engine("quota", options(SEGMENT)).await;
         let _limit = limit(3_000_000.0);
         let keys = fill(&engine).await;
         assert!(150 < keys, "{keys} keys went in");
@@ -81,13 +82,13 @@ async fn with_the_quota_used_up_deletes_and_merges_make_room() {
             assert_eq!(put(&engine, 1_000_000 + key), Err("QUOTA".to_owned()));
             let frame = Frame::default().op(4, &key.to_be_bytes(), &[0; VALUE_LEN]);
             assert_eq!(frame.run(&engine).1, [Reply::Error("QUOTA".to_owned())]);
-            let _ = engine.prepare().await;
+            prepare(&engine, "quota").await;
         }
         // Whatever is left of the quota, others take it.
         room(0.0);
         if reopened {
             engine.close().unwrap();
-            engine = Engine::open_opfs("quota".into(), options(SEGMENT)).await.unwrap();
+            engine = open_engine("quota", options(SEGMENT)).await;
             room(0.0);
         }
         let kept = keys * 7 / 8;
@@ -106,7 +107,7 @@ async fn with_the_quota_used_up_deletes_and_merges_make_room() {
         let more = fill(&engine).await;
         assert!(keys / 2 < more, "{more} of {keys} went in again");
         engine.close().unwrap();
-        let engine = Engine::open_opfs("quota".into(), options(SEGMENT)).await.unwrap();
+        let engine = open_engine("quota", options(SEGMENT)).await;
         for key in (0..more).chain(kept..keys) {
             let found = engine.get(&key.to_be_bytes()).unwrap().unwrap().to_vec();
             assert_eq!(found, [key.to_le_bytes()[0]; VALUE_LEN], "key {key}");

@@ -3,18 +3,18 @@
 use std::io::ErrorKind;
 
 use bitcask_core::{Error, MergePolicy, MergeStep, Options, Range, Store};
-use bitcask_wasm::{OpenError, Opfs};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::common::{Patch, clear, emptied, fresh, ids, seeds, slot_bytes};
 use crate::life::{Clock, Life};
+use crate::opener::Folder;
 
-async fn open(name: &str, options: Options) -> Store<Opfs> {
-    Store::open(Opfs::open(name).await.unwrap(), options).unwrap()
+async fn open(name: &str, options: Options) -> Store<Folder> {
+    Store::open(Folder::open(name).await.unwrap(), options).unwrap()
 }
 
 /// What the code around a store does between two calls.
-async fn between(life: &mut Life<Opfs>, store: &Store<Opfs>) {
+async fn between(life: &mut Life<Folder>, store: &Store<Folder>) {
     assert!(store.storage().prepare().await.unwrap() >= 2);
     if 40 < ids(store.storage()).len() {
         while life.merge_further(store) {
@@ -32,7 +32,7 @@ async fn live(name: &str, seed: u64, steps: usize) -> u64 {
     drop(emptied(name).await);
     for session in 0..4 {
         // Right after the last one was dropped: its handles are free at once.
-        let store = open(name, Life::<Opfs>::options(seed)).await;
+        let store = open(name, Life::<Folder>::options(seed)).await;
         let cut = store.recovery().cuts.iter().map(|cut| cut.bytes).sum::<u64>();
         assert_eq!(store.recovery().clean, closed && cut == 0);
         bytes_cut += cut;
@@ -49,13 +49,13 @@ async fn live(name: &str, seed: u64, steps: usize) -> u64 {
         life.unpin();
         closed = end(&life, &store);
     }
-    let store = open(name, Life::<Opfs>::options(seed)).await;
+    let store = open(name, Life::<Folder>::options(seed)).await;
     life.check(&store);
     bytes_cut
 }
 
 /// Ends a session in one of three ways; says whether it was a clean one.
-fn end(life: &Life<Opfs>, store: &Store<Opfs>) -> bool {
+fn end(life: &Life<Folder>, store: &Store<Folder>) -> bool {
     match life.below(3) {
         0 => {
             store.close().unwrap();
@@ -131,12 +131,12 @@ async fn a_store_is_given_back_when_the_last_that_holds_it_goes() {
     drop(store);
     // The snapshot still reads, so the store is still held.
     assert_eq!(snapshot.get(b"key").unwrap().unwrap(), "value");
-    assert!(matches!(Opfs::open("give-back").await, Err(OpenError::Locked)));
+    assert!(Folder::open("give-back").await.is_err());
     drop(snapshot);
     let store = open("give-back", Options::default()).await;
     let scan = store.scan(Range::all());
     drop(store);
-    assert!(matches!(Opfs::open("give-back").await, Err(OpenError::Locked)));
+    assert!(Folder::open("give-back").await.is_err());
     assert_eq!(scan.count(), 1);
     // Handles that were not closed would run out, or lock.
     for times in 0..30 {
@@ -147,14 +147,14 @@ async fn a_store_is_given_back_when_the_last_that_holds_it_goes() {
     clear("give-back").await;
     let nothing = Options::default().create(false);
     for _ in 0..2 {
-        let opened = Store::open(Opfs::open("give-back").await.unwrap(), nothing.clone());
+        let opened = Store::open(Folder::open("give-back").await.unwrap(), nothing.clone());
         assert!(matches!(opened.err(), Some(Error::NoStore)));
     }
 }
 
 #[wasm_bindgen_test]
 async fn reading_only_changes_nothing() {
-    let store = Store::open(fresh("read-only").await, Life::<Opfs>::options(3)).unwrap();
+    let store = Store::open(fresh("read-only").await, Life::<Folder>::options(3)).unwrap();
     let mut life = Life::new(3);
     let clock = Clock::at(1000);
     for _ in 0..60 {
@@ -164,9 +164,9 @@ async fn reading_only_changes_nothing() {
     }
     life.unpin();
     drop(store);
-    let opfs = Opfs::open("read-only").await.unwrap();
+    let opfs = Folder::open("read-only").await.unwrap();
     let changing = ["write", "truncate", "flush"].map(Patch::count);
-    let options = Life::<Opfs>::options(4).read_only(true);
+    let options = Life::<Folder>::options(4).read_only(true);
     let store = Store::open(opfs, options).unwrap();
     life.check(&store);
     assert!(matches!(store.put(b"key", b""), Err(Error::ReadOnly)));
