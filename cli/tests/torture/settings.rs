@@ -44,6 +44,11 @@ impl Run {
         Some(self.done - 1)
     }
 
+    /// Cycles that were not asked for by [`Run::next`].
+    pub(crate) fn count(&mut self, cycles: u64) {
+        self.done += cycles;
+    }
+
     /// The last line of a run.
     pub(crate) fn end(&self, what: &str) {
         eprintln!("{}: {} cycles, seed {}: {what}", self.name, self.done, self.seed);
