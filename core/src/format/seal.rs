@@ -292,6 +292,7 @@ impl<'a> Seal<'a> {
     }
 }
 
+#[inline]
 fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     let (taken, after) = rest.split_at_checked(len)?;
     *rest = after;
@@ -310,6 +311,7 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     }
 }
 
+#[inline]
 fn take_varint(rest: &mut &[u8]) -> Option<u64> {
     let mut value: u64 = 0;
     for shift in (0..70).step_by(7) {

@@ -49,6 +49,7 @@ struct Slot {
 pub(super) type Place = (usize, usize, usize);
 
 /// The first eight bytes as a number, in the order of the keys where they differ.
+#[inline]
 fn prefix(key: &[u8]) -> u64 {
     let mut first = [0; 8];
     for (to, from) in first.iter_mut().zip(key) {
@@ -58,6 +59,7 @@ fn prefix(key: &[u8]) -> u64 {
 }
 
 /// The four bytes behind the first `common` as a number, in the order of the keys where they differ.
+#[inline]
 fn mark(key: &[u8], common: usize) -> u32 {
     let mut bytes = [0; 4];
     for (to, from) in bytes.iter_mut().zip(key.get(common..).unwrap_or_default()) {
@@ -67,6 +69,7 @@ fn mark(key: &[u8], common: usize) -> u32 {
 }
 
 /// Room for some more things, and for an eighth of what is there: growing by as much again would leave a quarter unused.
+#[inline]
 fn make_room<T>(things: &mut Vec<T>, more: usize) {
     if things.capacity() - things.len() < more {
         things.reserve_exact(more.max(things.len() / 8));
@@ -103,15 +106,18 @@ impl Leaf {
         self.marks = marks.collect();
     }
 
+    #[inline]
     fn key(&self, slot: Slot) -> &[u8] {
         let start = slot.start as usize;
         self.bytes.get(start..start + usize::from(slot.key_len)).unwrap_or_default()
     }
 
+    #[inline]
     fn first_key(&self) -> &[u8] {
         self.slots.first().map_or(&[], |slot| self.key(*slot))
     }
 
+    #[inline]
     fn begins_at_or_before(&self, key: &[u8], prefix: u64) -> bool {
         self.first < prefix || (self.first == prefix && self.first_key() <= key)
     }
@@ -143,6 +149,7 @@ impl Leaf {
         self.note_first();
     }
 
+    #[inline]
     fn note_first(&mut self) {
         self.first = prefix(self.first_key());
     }
@@ -176,6 +183,7 @@ impl Leaf {
 }
 
 impl Branch {
+    #[inline]
     fn begins_at_or_before(&self, key: &[u8], prefix: u64) -> bool {
         self.leaves.first().is_some_and(|leaf| leaf.begins_at_or_before(key, prefix))
     }
