@@ -1,7 +1,6 @@
 //! [`Opfs`]: the pool of slots as the engine's [`Storage`].
 
 use std::cell::{RefCell, RefMut};
-use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
 
@@ -233,23 +232,28 @@ impl Pool {
     /// Reads what the slots hold.
     fn of(slots: Vec<(u32, Slot)>, memory: &Rc<Memory>) -> io::Result<Pool> {
         let mut pool = Pool::default();
-        let mut used = BTreeSet::new();
+        // There are few, so a list is as fast as a set and far smaller.
+        let mut used = Vec::new();
         let mut unreadable = Vec::new();
         pool.add(slots);
         for place in &mut pool.places {
             let header = place.slot.header()?;
             match segment_id_of(&header) {
-                Some(id) if used.insert(id) => place.hold_found(id, memory),
+                Some(id) if !used.contains(&id) => {
+                    used.push(id);
+                    place.hold_found(id, memory);
+                }
                 None if header == [0; HEADER_LEN] => place.slot.lengthen(),
                 _ => unreadable.push(place),
             }
         }
         // They follow the ids that are there, so that the engine's next id is none of them either.
-        let mut id = used.last().map_or(0, |id| id.0);
+        let mut id = used.iter().map(|id| id.0).max().unwrap_or(0);
         for place in unreadable {
-            while !used.insert(SegmentId(id)) {
+            while used.contains(&SegmentId(id)) {
                 id = id.wrapping_add(1);
             }
+            used.push(SegmentId(id));
             place.hold_found(SegmentId(id), memory);
         }
         Ok(pool)
