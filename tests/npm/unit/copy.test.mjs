@@ -2,19 +2,17 @@
 import 'fake-indexeddb/auto';
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 import init from '../../../wasm/npm/dist-test/wasm.js';
 import { openHost } from '../../../wasm/npm/dist-test/ladder.js';
 import { storeOf } from '../../../wasm/npm/dist-test/store.js';
 
-before(async () => {
-    const wasm = await readFile(new URL('../../../wasm/npm/dist-test/bitcask_bg.wasm', import.meta.url));
-    await init({ module_or_path: wasm });
-});
+const wasm = readFile(new URL('../../../wasm/npm/dist-test/bitcask_bg.wasm', import.meta.url));
+const loaded = wasm.then((bytes) => init({ module_or_path: bytes }));
 
 const openCopy = async (name, options = {}) => {
     const all = { storage: 'indexeddb', autoMerge: false, ...options };
-    return storeOf(name, await openHost(name, all), all);
+    return storeOf(name, await openHost(name, all, loaded), all);
 };
 
 /** While `work` runs, every transaction that writes more than `room` bytes of chunks fails as a full quota does. */
