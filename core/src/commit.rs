@@ -1,7 +1,9 @@
 //! Group commit: any number of threads that wait for durability share one sync.
 //!
-//! Whoever comes first leads: it syncs for all that was appended until then, while later ones wait and see
-//! whether that sync covered them. On a platform with one thread the caller always leads.
+//! Whoever comes first leads: it syncs for all that was appended until then, while later ones wait. Those whom that sync
+//! covers wait by one bell and those who came too late by another, so that nobody is woken in vain: when a sync is over all of the
+//! first are, and one of the second, who leads the next sync. Those who were woken write again soon: the binding may give the next leader
+//! a moment for them, or else two halves of all threads would take turns. On a platform with one thread the caller always leads.
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,14 +15,50 @@ use crate::error::Result;
 pub(crate) struct Commit {
     appended: AtomicU64,
     state: Mutex<State>,
-    changed: Condvar,
+    /// For those who wait for a sync of an even and of an odd number.
+    bells: [Condvar; 2],
     syncs: AtomicU64,
 }
 
 #[derive(Default)]
 struct State {
     durable: u64,
+    /// Of the sync that is under way, or was last.
+    number: usize,
     syncing: bool,
+    /// What the sync under way covers; everything, as long as that is not known.
+    reach: u64,
+    /// How many threads it is for, its leader among them; how many wait for the next; and how many both were last time.
+    joined: u64,
+    late: u64,
+    expected: u64,
+}
+
+impl State {
+    /// Where who has appended so much waits, while a sync is under way: by the bell of this one or of the next.
+    fn number_for(&self, position: u64) -> usize {
+        self.number.wrapping_add(usize::from(self.reach < position))
+    }
+
+    /// A thread begins to wait.
+    fn count(&mut self, position: u64) {
+        match self.syncing && self.reach < position {
+            false => self.joined += 1,
+            true => self.late += 1,
+        }
+    }
+
+    fn begin(&mut self) {
+        self.syncing = true;
+        self.number = self.number.wrapping_add(1);
+        self.reach = u64::MAX;
+    }
+
+    fn end(&mut self) {
+        self.syncing = false;
+        self.expected = self.joined + self.late;
+        (self.joined, self.late) = (self.late, 0);
+    }
 }
 
 impl Commit {
@@ -39,8 +77,20 @@ impl Commit {
         self.syncs.load(Ordering::Relaxed)
     }
 
+    /// Says how far the sync that is about to be made will reach: who has appended more need not be woken after it. (Who was
+    /// told nothing is, and looks again.)
+    pub(crate) fn reaches(&self, position: u64) {
+        self.lock().reach = position;
+    }
+
+    /// Whether as many threads wait for the sync that is about to be made as waited when the last one ended.
+    pub(crate) fn is_complete(&self) -> bool {
+        let state = self.lock();
+        state.expected <= state.joined
+    }
+
     /// Returns once everything up to `position` is durable. `sync` makes all that was appended before it began
-    /// durable, and returns how far that is.
+    /// durable, says how far that is to [`Commit::reaches`] as soon as it knows, and returns it.
     ///
     /// # Errors
     ///
@@ -48,25 +98,70 @@ impl Commit {
     /// store is poisoned then and says so without trying again).
     pub(crate) fn wait(&self, position: u64, sync: impl Fn() -> Result<u64>) -> Result<()> {
         let mut state = self.lock();
+        let mut counted = false;
         while state.durable < position {
+            if !counted {
+                state.count(position);
+                counted = true;
+            }
             if state.syncing {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                let bell = self.bell(state.number_for(position));
+                state = bell.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            state.syncing = true;
+            state.begin();
             drop(state);
             let synced = sync();
             state = self.lock();
-            state.syncing = false;
-            self.changed.notify_all();
+            state.end();
+            // The next leader first: the disk need not wait until all others are awake.
+            let next = self.bell(state.number.wrapping_add(1));
+            match &synced {
+                Ok(_) => next.notify_one(),
+                Err(_) => {
+                    state.expected = 0;
+                    next.notify_all();
+                }
+            }
+            self.bell(state.number).notify_all();
             state.durable = state.durable.max(synced?);
             self.syncs.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
 
+    fn bell(&self, number: usize) -> &Condvar {
+        let [even, odd] = &self.bells;
+        if number.is_multiple_of(2) { even } else { odd }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One thread leads a sync that reaches to 10, two come in time and three too late.
+    #[test]
+    fn who_was_served_is_expected_again() {
+        let mut state = State::default();
+        state.count(10);
+        state.begin();
+        assert!(state.expected <= state.joined, "one thread waits for nobody");
+        state.count(8);
+        state.reach = 10;
+        state.count(9);
+        [11, 12, 13].into_iter().for_each(|position| state.count(position));
+        assert_eq!(state.number_for(10), state.number);
+        assert_eq!(state.number_for(11), state.number + 1);
+        state.end();
+        assert_eq!((state.expected, state.joined, state.late), (6, 3, 0));
+        state.begin();
+        [14, 15, 16].into_iter().for_each(|position| state.count(position));
+        assert!(state.expected <= state.joined);
     }
 }
 
@@ -88,6 +183,7 @@ mod interleaved {
     impl Log {
         fn sync(&self) -> Result<u64> {
             let appended = self.commit.appended();
+            self.commit.reaches(appended);
             if self.fails.load(Ordering::Relaxed) {
                 return Err(Error::Closed);
             }

@@ -163,7 +163,12 @@ impl<S: Storage> Inner<S> {
 
     /// Returns once everything up to a position of the log is durable.
     pub(crate) fn wait_durable(&self, position: u64) -> Result<()> {
-        self.commit.wait(position, || self.sync_log())
+        self.commit.wait(position, || {
+            if !self.commit.is_complete() {
+                self.storage.gather(&|| self.commit.is_complete());
+            }
+            self.sync_log()
+        })
     }
 
     /// Makes everything that was appended durable; returns how far that is.
@@ -172,6 +177,7 @@ impl<S: Storage> Inner<S> {
         let writer = self.writer();
         let (active, position) = (writer.active.clone(), self.commit.appended());
         drop(writer);
+        self.commit.reaches(position);
         // Before the segment is synced that a later one vouches for, the order of the log is kept.
         for pending in self.sealing.all() {
             self.sync_segment(&pending)?;

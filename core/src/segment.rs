@@ -161,6 +161,12 @@ pub trait Storage {
     /// `NotFound` where there is none; whatever the platform says else.
     fn remove(&self, id: SegmentId) -> io::Result<()>;
 
+    /// Called by the thread that is about to sync for others too, where more wrote lately than wait now: a binding with threads may
+    /// give them a moment, as short as it likes, until there are `enough`. They write meanwhile, and share the sync.
+    fn gather(&self, enough: &dyn Fn() -> bool) {
+        let _ = enough;
+    }
+
     /// Milliseconds since 1970-01-01T00:00:00Z. Decides expiry and nothing else.
     fn now_ms(&self) -> u64;
 

@@ -10,9 +10,10 @@ use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use bitcask_core::{SegmentId, Storage};
 
@@ -137,6 +138,7 @@ impl DiskOptions {
             open_files,
             locked: AtomicBool::new(lock.is_some()),
             lock: Mutex::new(lock),
+            sync_nanos: AtomicU64::new(0),
         });
         Ok(Disk { path, folder, shared, bell: Arc::default() })
     }
@@ -204,7 +206,14 @@ struct Shared {
     lock: Mutex<Option<Lock>>,
     /// Whether it is still in: appends ask too often for a mutex.
     locked: AtomicBool,
+    /// How long the last sync of a segment took.
+    sync_nanos: AtomicU64,
 }
+
+/// The part of a sync's time that others are given to join it, how long that may be, and how often they are looked for.
+const GATHERED_PART: u32 = 4;
+const GATHERED_MAX: Duration = Duration::from_millis(1);
+const GATHERED_STEP: Duration = Duration::from_micros(50);
 
 impl Shared {
     fn is_locked(&self) -> bool {
@@ -264,6 +273,17 @@ impl Storage for Disk {
         self.check_write()?;
         fs::remove_file(self.file_of(id))?;
         self.folder.sync()
+    }
+
+    /// For a part of what a sync takes here, so that it is worth it.
+    fn gather(&self, enough: &dyn Fn() -> bool) {
+        let begun = Instant::now();
+        let usual = Duration::from_nanos(self.shared.sync_nanos.load(Ordering::Relaxed));
+        let given = (usual / GATHERED_PART).min(GATHERED_MAX);
+        // By sleeping: who yields on a busy machine waits for the turns of all others.
+        while GATHERED_STEP <= given && !enough() && begun.elapsed() < given {
+            thread::sleep(GATHERED_STEP);
+        }
     }
 
     fn now_ms(&self) -> u64 {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use arc_swap::{ArcSwapOption, Guard};
 use bitcask_core::Segment;
@@ -187,6 +188,7 @@ impl Segment for DiskSegment {
         if self.synced.load(Ordering::Acquire) >= changes {
             return Ok(());
         }
+        let begun = Instant::now();
         let synced = match &*self.file.load() {
             Some(file) => file.sync_data(),
             None => match files::open_plain(&self.path, &files::private()) {
@@ -196,6 +198,8 @@ impl Segment for DiskSegment {
                 Err(error) => Err(error),
             },
         };
+        let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.shared.sync_nanos.store(nanos, Ordering::Relaxed);
         match &synced {
             Ok(()) => _ = self.synced.fetch_max(changes, Ordering::Release),
             Err(_) => self.sync_failed.store(true, Ordering::Release),
