@@ -247,6 +247,8 @@ CASES = {
     (UN_EARLIER, "head right, body checksum wrong, next record follows on", "no"): [earlier(seal_flipped(at)) for at in (0, 24, -1)]
     + [earlier(seal_cut(length, zeros=500)) for length in (24, 60, -1)],
     (UN_EARLIER, "record runs past the end of the file, next record follows on", "no"): [earlier(seal_cut(length)) for length in (1, 23, 24, -1)],
+    (UN_EARLIER, "sequence number not the next, next record follows on", "no"): [earlier(number(-1)), earlier(number(1), skipped=-2)],
+    (UN_EARLIER, "batch without its end, next record follows on", "no"): [earlier(no_batch_end, skipped=-2)],
     (UN_EARLIER, "anything", "yes"): [earlier(damage, vouched=True) for damage in ANYTHING],
     ("un-sealed, before a sealed one", "anything", "any"): [before_sealed(damage) for damage in ANYTHING],
     ("sealed", "body checksum wrong", "any"): [sealed(IN_BODY, True), sealed(IN_BODY, False), sealed(IN_BODY, False, False)],
@@ -271,7 +273,9 @@ REASONS = {
     "head right, body checksum wrong, next record does not follow on": "body checksum wrong",
     "head right, body checksum wrong, next record follows on": "body checksum wrong",
     "body checksum wrong": "body checksum wrong",
+    "sequence number not the next, next record follows on": "sequence number wrong",
     "batch without its end": "batch without its end",
+    "batch without its end, next record follows on": "batch without its end",
     "batch without its end, next record does not follow on": "batch without its end",
     "end of file, next record does not follow on": "sequence number wrong",
 }

@@ -35,6 +35,8 @@ struct Walked {
     why: &'static str,
     /// Nothing follows the last whole batch but zeros.
     clean: bool,
+    /// What stands at `bad` is no record, and ends no batch: perhaps a seal that was cut short.
+    may_be_a_seal: bool,
     /// The sequence number of the first record, and that of the last one before `whole`.
     first: Option<u64>,
     sequence: u64,
@@ -156,7 +158,7 @@ fn judge(found: &Walked, later: &[Walked]) -> Verdict {
     }
     let next = later.iter().find_map(|later| later.first);
     let follows_on = next == Some(found.sequence.saturating_add(1));
-    if follows_on {
+    if follows_on && (found.clean || found.may_be_a_seal) {
         // No record is missing, so what stands at b is none that was lost but a seal that was cut short.
         return Verdict::Whole;
     }
@@ -185,6 +187,7 @@ fn walk<G: Segment>(
         bad: start,
         why: "",
         clean: false,
+        may_be_a_seal: false,
         first: None,
         sequence: sequence_before,
         synced: 0,
@@ -202,6 +205,7 @@ fn walk<G: Segment>(
             Err(WalkEnd::End | WalkEnd::Zeros) if in_batch => break "a batch has no end",
             Err(why) => {
                 found.clean = matches!(why, WalkEnd::End | WalkEnd::Zeros);
+                found.may_be_a_seal = !found.clean && !in_batch;
                 break why.describe();
             }
         };
