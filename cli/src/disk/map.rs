@@ -23,6 +23,9 @@ const MAPS_AHEAD: bool = cfg!(all(target_os = "linux", target_pointer_width = "6
 /// Values of a segment that still grows are copied up to this length: that costs less than an owner for each.
 const COPIED_LEN_MAX: usize = 512;
 
+/// From this length on what is to be read is announced to the system, which then fetches it in one piece.
+const ANNOUNCED_LEN_MIN: usize = 16 << 10;
+
 /// Counters of what is lent of one segment, so that threads that read the same one do not share a cache line.
 const OWNERS: usize = 8;
 
@@ -77,6 +80,7 @@ impl Settled {
                 Arc::clone(place.get_or_init(|| mapped))
             }
         };
+        fetch_no_more_than_asked(&mapping);
         self.mark.store(len as u64, Ordering::Release);
         self.whole.get_or_init(|| {
             std::array::from_fn(|_| {
@@ -108,12 +112,32 @@ impl Settled {
     /// The bytes, for as long as anybody holds them; the file may be closed and removed.
     pub(super) fn lend(&self, offset: u64, len: usize) -> Option<Bytes> {
         let (mapping, range) = self.find(offset, len)?;
+        if ANNOUNCED_LEN_MIN <= len {
+            announce(mapping, &range);
+        }
         Some(match self.whole.get().and_then(|owners| owners.get(owner_of_this_thread())) {
             Some(whole) => whole.slice(range),
             None if len <= COPIED_LEN_MAX => Bytes::copy_from_slice(look(mapping, &range)),
             None => Bytes::from_owner(Lent { mapping: Arc::clone(mapping), range }),
         })
     }
+}
+
+/// A get touches one place, and the next one another. Where that must come from the disk, the system would fetch its surroundings too, megabytes
+/// of them on some devices. Advice: where it is not taken, reads cost more.
+fn fetch_no_more_than_asked(mapping: &MmapRaw) {
+    #[cfg(unix)]
+    let _ = mapping.advise(memmap2::Advice::Random);
+    #[cfg(not(unix))]
+    let _ = mapping;
+}
+
+/// What is walked, and a long value, is read as a whole.
+fn announce(mapping: &MmapRaw, range: &Range<usize>) {
+    #[cfg(unix)]
+    let _ = mapping.advise_range(memmap2::Advice::WillNeed, range.start, range.len());
+    #[cfg(not(unix))]
+    let _ = (mapping, range);
 }
 
 /// Threads take turns with the counters.
