@@ -254,7 +254,11 @@ fn check_writing(image: &Image, is_sound: bool, strict: &[(bool, Option<Content>
         assert_eq!(now(&store), after, "a merge lost something");
         store.close().unwrap();
         drop(store);
-        let store = Store::open(memory, options).unwrap();
+        let store = match Store::open(memory, options) {
+            // Each session leaves some numbers out, and those of a forged store may be near their end.
+            Err(Error::Limit(_)) => continue,
+            opened => opened.unwrap(),
+        };
         assert_eq!(now(&store), after, "reopening lost something");
         assert!(store.verify(&mut |_| Go::On).unwrap().is_sound());
         let another = after.remove(&b"another"[..]);

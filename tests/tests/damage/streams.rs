@@ -382,6 +382,20 @@ fn a_length_takes_no_memory() {
     assert!(importer.finish().is_err());
 }
 
+/// A length is not believed before its checksum: the head alone is refused, and nobody waits for what it promises.
+#[test]
+fn a_head_of_a_frame_that_is_wrong_is_refused_at_once() {
+    let small = small();
+    let (start, end) = (small.frames[0], small.frames[0] + 20);
+    for bit in 4 * 8..20 * 8 {
+        let mut bytes = small.bytes[..end].to_vec();
+        bytes[start + bit / 8] ^= 1 << (bit % 8);
+        let mut importer = Importer::new();
+        importer.push(&bytes);
+        assert!(importer.next_batch().is_err(), "bit {bit}");
+    }
+}
+
 #[test]
 fn any_bytes_whatever_are_refused_without_a_panic() {
     let small = small();
