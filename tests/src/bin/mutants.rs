@@ -7,6 +7,7 @@
 //! Works on a copy of the project in `target/mutants`, so that each build is a small one. First the exhaustive run, then the simulator, which
 //! between them find most in seconds; what they do not find is for the test suites, and so is what is taken out of the binding to files. One that
 //! survives makes the run fail.
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -76,20 +77,22 @@ impl Lab {
             .map_err(|error| format!("git ls-files: {error}"))?;
         let wanted =
             ["core/", "cli/", "tests/", "wasm/", "benches/", "Cargo.", "clippy.toml", "FORMAT.md"];
+        let mut kept = BTreeSet::new();
         for name in String::from_utf8_lossy(&listed.stdout).lines() {
             if !wanted.iter().any(|wanted| name.starts_with(wanted)) {
                 continue;
             }
+            let to = self.folder.join("tree").join(name);
             // A file that was deleted and is still listed.
             let Ok(bytes) = fs::read(self.root.join(name)) else { continue };
-            let to = self.folder.join("tree").join(name);
+            kept.insert(to.clone());
             if fs::read(&to).ok().as_ref() != Some(&bytes) {
                 let failed = |error| format!("{}: {error}", to.display());
                 fs::create_dir_all(to.parent().unwrap_or(&to)).map_err(failed)?;
                 fs::write(&to, bytes).map_err(failed)?;
             }
         }
-        Ok(())
+        remove_others(&self.folder.join("tree"), &kept)
     }
 
     /// What notices this mutant.
@@ -180,6 +183,20 @@ impl Lab {
             took: started.elapsed(),
         })
     }
+}
+
+/// Removes the files of a folder that are not to be kept: the project had them the last time.
+fn remove_others(folder: &Path, kept: &BTreeSet<PathBuf>) -> Result<(), String> {
+    let failed = |error| format!("{}: {error}", folder.display());
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            remove_others(&path, kept)?;
+        } else if !kept.contains(&path) {
+            fs::remove_file(&path).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 struct Called {
