@@ -13,6 +13,7 @@ use bitcask_benches::engine::Kind;
 use bitcask_benches::medium::{self, Before, Fdatasync};
 use bitcask_benches::report::{Report, Sampler};
 use bitcask_benches::settings::Settings;
+use bitcask_benches::trial::Trial;
 use bitcask_benches::{Result, chart, child, cold, merging, mixed, pauses, workload};
 
 /// Bytes of values.
@@ -72,15 +73,16 @@ impl Bench<'_> {
             let group = format!("Values of {value_len} bytes");
             let values = Values::new(value_len);
             self.each(settings, run, part, &group, |kind, folder, to| {
-                workload::life(kind, keys, &values, folder, to)?;
-                workload::single_puts(kind, keys / 2, &values, folder, to)?;
-                mixed::reads_and_writes(kind, keys, &values, folder, to)?;
-                workload::tail(kind, keys, &values, folder, to)?;
-                child::killed(kind, keys, &values, folder, to)?;
-                cold::reopening(kind, keys, &values, folder, to)?;
-                child::memory(kind, keys, &values, folder, to)?;
+                let trial = Trial { kind, keys, values: &values, folder };
+                workload::life(&trial, to)?;
+                workload::single_puts(&Trial { keys: keys / 2, ..trial }, to)?;
+                mixed::reads_and_writes(&trial, to)?;
+                workload::tail(&trial, to)?;
+                child::killed(&trial, to)?;
+                cold::reopening(&trial, to)?;
+                child::memory(&trial, to)?;
                 match kind {
-                    Kind::Bitcask(_) => pauses::growing(kind, keys, &values, folder, to),
+                    Kind::Bitcask(_) => pauses::growing(&trial, to),
                     #[cfg(feature = "peers")]
                     Kind::Other(_) => Ok(()),
                 }
@@ -88,7 +90,8 @@ impl Bench<'_> {
         }
         let values = Values::new(LARGE_LEN);
         self.each(settings, run, "large", "Values of 64 KiB", |kind, folder, to| {
-            workload::large(kind, settings.large_keys, &values, folder, to)
+            let keys = settings.large_keys;
+            workload::large(&Trial { kind, keys, values: &values, folder }, to)
         })?;
         let values = Values::new(SMALL_LEN);
         self.each(settings, run, "merging", "Merging, values of 100 bytes", |kind, folder, to| {

@@ -8,6 +8,7 @@ use crate::Result;
 use crate::data::{Values, draws, key};
 use crate::engine::Kind;
 use crate::report::Sampler;
+use crate::trial::{Trial, end};
 use crate::workload::{fill, timed};
 
 /// Set where this program runs itself: the folder, the store's name and what to do with it.
@@ -62,16 +63,9 @@ fn start(kind: Kind, path: &Path, task: &str, value_len: usize) -> Result<Child>
 /// # Errors
 ///
 /// The store's.
-pub fn memory(
-    kind: Kind,
-    keys: u64,
-    values: &Values,
-    folder: &Path,
-    to: &mut Sampler<'_>,
-) -> Result<()> {
-    let path = folder.join("memory");
-    let store = kind.open(&path)?;
-    fill(&*store, keys, values)?;
+pub fn memory(trial: &Trial<'_>, to: &mut Sampler<'_>) -> Result<()> {
+    let Trial { kind, keys, values, .. } = *trial;
+    let (path, store) = trial.filled("memory")?;
     store.close()?;
     let output = start(kind, &path, MEMORY, values.len())?.wait_with_output()?;
     std::fs::remove_dir_all(path)?;
@@ -87,13 +81,8 @@ pub fn memory(
 /// # Errors
 ///
 /// The store's, or that a key is missing.
-pub fn killed(
-    kind: Kind,
-    keys: u64,
-    values: &Values,
-    folder: &Path,
-    to: &mut Sampler<'_>,
-) -> Result<()> {
+pub fn killed(trial: &Trial<'_>, to: &mut Sampler<'_>) -> Result<()> {
+    let Trial { kind, keys, values, folder } = *trial;
     let path = folder.join("killed");
     let mut child = start(kind, &path, &keys.to_string(), values.len())?;
     let mut line = String::new();
@@ -111,8 +100,7 @@ pub fn killed(
             return Err(format!("key number {number} is gone after SIGKILL").into());
         }
     }
-    store.close()?;
-    Ok(std::fs::remove_dir_all(path)?)
+    end(path, store)
 }
 
 /// Memory of this process that no file backs; Linux only.

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::path::Path;
 
 use crate::Result;
-use crate::data::{Values, draws, key};
+use crate::data::{draws, key};
 use crate::engine::Kind;
 use crate::report::Sampler;
-use crate::workload::{fill, timed, touched};
+use crate::trial::{Trial, end};
+use crate::workload::{timed, touched};
 
 /// How many keys are read: most of them from a place of their own.
 const READS: u64 = 1000;
@@ -17,16 +18,9 @@ const READS: u64 = 1000;
 /// # Errors
 ///
 /// The store's, or that it did not find what was written.
-pub fn reopening(
-    kind: Kind,
-    keys: u64,
-    values: &Values,
-    folder: &Path,
-    to: &mut Sampler<'_>,
-) -> Result<()> {
-    let path = folder.join("cold");
-    let store = kind.open(&path)?;
-    fill(&*store, keys, values)?;
+pub fn reopening(trial: &Trial<'_>, to: &mut Sampler<'_>) -> Result<()> {
+    let Trial { kind, keys, .. } = *trial;
+    let (path, store) = trial.filled("cold")?;
     store.close()?;
     forget(&path)?;
     let (store, seconds) = timed(|| kind.open(&path))?;
@@ -60,8 +54,7 @@ pub fn reopening(
         // Every read goes by a mapping: a fault that waits is a read of the disk, and there is no other.
         to.add("get hit, cold cache: waits for the disk", "a get", each(before.waits, after.waits));
     }
-    store.close()?;
-    Ok(std::fs::remove_dir_all(path)?)
+    end(path, store)
 }
 
 /// What this process has had to read from the disk so far.

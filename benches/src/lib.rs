@@ -21,6 +21,7 @@ pub mod pauses;
 pub mod peers;
 pub mod report;
 pub mod settings;
+pub mod trial;
 pub mod workload;
 
 /// What a benchmark fails with: it is shown, and ends the run.

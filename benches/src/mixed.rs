@@ -1,14 +1,14 @@
 //! Reads and writes at the same time, of keys of which a few are asked for most.
 
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::Result;
 use crate::data::{Values, draws, key, mixed};
-use crate::engine::{Engine, Kind};
+use crate::engine::Engine;
 use crate::report::Sampler;
-use crate::workload::{fill, on_threads, touched};
+use crate::trial::{Trial, end};
+use crate::workload::{on_threads, touched};
 
 const THREADS: u64 = 2;
 
@@ -20,16 +20,9 @@ const MIXES: [(u64, &str); 2] = [(950, "mixed 95/5"), (500, "mixed 50/50")];
 /// # Errors
 ///
 /// The store's.
-pub fn reads_and_writes(
-    kind: Kind,
-    keys: u64,
-    values: &Values,
-    folder: &Path,
-    to: &mut Sampler<'_>,
-) -> Result<()> {
-    let path = folder.join("mixed");
-    let store = kind.open(&path)?;
-    fill(&*store, keys, values)?;
+pub fn reads_and_writes(trial: &Trial<'_>, to: &mut Sampler<'_>) -> Result<()> {
+    let Trial { keys, values, .. } = *trial;
+    let (path, store) = trial.filled("mixed")?;
     let zipf = Zipf::new(keys, 0.99);
     for (reads_of_1000, name) in MIXES {
         let waits = Mutex::new(Waits::default());
@@ -47,8 +40,7 @@ pub fn reads_and_writes(
         to.add(format!("{name}, read p99.9"), "µs", quantile(&mut waits.reads, 0.999) * 1e6);
         to.add(format!("{name}, write p99.9"), "µs", quantile(&mut waits.writes, 0.999) * 1e6);
     }
-    store.close()?;
-    Ok(std::fs::remove_dir_all(path)?)
+    end(path, store)
 }
 
 /// How long operations took, in seconds.

@@ -1,13 +1,12 @@
 //! The longest that a put ever waits while the keydir grows. Of ours only: it is a bar of its own.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::data::{Values, key};
-use crate::engine::Kind;
+use crate::data::key;
 use crate::mixed::quantile;
 use crate::report::Sampler;
+use crate::trial::{Trial, end};
 
 /// Puts from this long on are looked at more closely.
 const LONG: Duration = Duration::from_micros(200);
@@ -21,15 +20,9 @@ const ASKED_EVERY: u64 = 64;
 /// # Errors
 ///
 /// The store's.
-pub fn growing(
-    kind: Kind,
-    keys: u64,
-    values: &Values,
-    folder: &Path,
-    to: &mut Sampler<'_>,
-) -> Result<()> {
-    let path = folder.join("pauses");
-    let store = kind.open(&path)?;
+pub fn growing(trial: &Trial<'_>, to: &mut Sampler<'_>) -> Result<()> {
+    let Trial { keys, values, .. } = *trial;
+    let (path, store) = trial.empty("pauses")?;
     let mut waits = Vec::new();
     let (mut longest, mut longest_busy) = (Duration::ZERO, Duration::ZERO);
     let mut asked = own_time();
@@ -53,8 +46,7 @@ pub fn growing(
     to.add("single puts of all keys, longest", "ms", longest.as_secs_f64() * 1e3);
     let busy = "single puts of all keys, longest on the processor";
     to.add(busy, "ms", longest_busy.as_secs_f64() * 1e3);
-    store.close()?;
-    Ok(std::fs::remove_dir_all(path)?)
+    end(path, store)
 }
 
 /// The processor's time of this thread.

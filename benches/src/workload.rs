@@ -10,6 +10,7 @@ use crate::data::{KEY_LEN, Values, draws, key};
 use crate::engine::{Engine, Kind};
 use crate::medium::{self, Before, Fdatasync};
 use crate::report::Sampler;
+use crate::trial::{Trial, end};
 
 /// Keys of one transaction.
 const BATCH_LEN: u64 = 1000;
@@ -25,16 +26,10 @@ const LARGE_READS: u64 = 8;
 /// # Errors
 ///
 /// The store's, or that it did not find what was written.
-pub fn life(
-    kind: Kind,
-    keys: u64,
-    values: &Values,
-    folder: &Path,
-    to: &mut Sampler<'_>,
-) -> Result<()> {
-    let path = folder.join("life");
+pub fn life(trial: &Trial<'_>, to: &mut Sampler<'_>) -> Result<()> {
+    let Trial { kind, keys, values, .. } = *trial;
     let logical = (keys * (KEY_LEN + values.len()) as u64) as f64;
-    let store = kind.open(&path)?;
+    let (path, store) = trial.empty("life")?;
     let ((), seconds) = timed(|| fill(&*store, keys, values))?;
     to.add("load, batches of 1,000, un-synced", "kops/s", keys as f64 / seconds / 1e3);
     let ((), flush) = timed(|| store.sync())?;
@@ -77,15 +72,9 @@ pub fn life(
 /// # Errors
 ///
 /// The store's.
-pub fn single_puts(
-    kind: Kind,
-    keys: u64,
-    values: &Values,
-    folder: &Path,
-    to: &mut Sampler<'_>,
-) -> Result<()> {
-    let path = folder.join("single");
-    let store = kind.open(&path)?;
+pub fn single_puts(trial: &Trial<'_>, to: &mut Sampler<'_>) -> Result<()> {
+    let Trial { keys, values, .. } = *trial;
+    let (path, store) = trial.empty("single")?;
     let ((), seconds) =
         timed(|| (0..keys).try_for_each(|n| store.put(&key(n), values.of(n), false)))?;
     to.add("single put, new key, un-synced", "kops/s", keys as f64 / seconds / 1e3);
@@ -93,8 +82,7 @@ pub fn single_puts(
         draws(3, keys, keys).try_for_each(|n| store.put(&key(n), values.of(n + 1), false))
     })?;
     to.add("single put, key that is there, un-synced", "kops/s", keys as f64 / seconds / 1e3);
-    store.close()?;
-    Ok(std::fs::remove_dir_all(path)?)
+    end(path, store)
 }
 
 /// Reopens a store that was dropped without being closed, and whose log is all tail: nothing of it is sealed.
@@ -102,13 +90,8 @@ pub fn single_puts(
 /// # Errors
 ///
 /// The store's.
-pub fn tail(
-    kind: Kind,
-    keys: u64,
-    values: &Values,
-    folder: &Path,
-    to: &mut Sampler<'_>,
-) -> Result<()> {
+pub fn tail(trial: &Trial<'_>, to: &mut Sampler<'_>) -> Result<()> {
+    let Trial { kind, keys, values, folder } = *trial;
     let path = folder.join("tail");
     let Some(store) = kind.open_unsealed(&path)? else { return Ok(()) };
     fill(&*store, keys, values)?;
@@ -126,13 +109,8 @@ pub fn tail(
 /// # Errors
 ///
 /// The store's.
-pub fn large(
-    kind: Kind,
-    keys: u64,
-    values: &Values,
-    folder: &Path,
-    to: &mut Sampler<'_>,
-) -> Result<()> {
+pub fn large(trial: &Trial<'_>, to: &mut Sampler<'_>) -> Result<()> {
+    let Trial { kind, keys, values, folder } = *trial;
     let path = folder.join("large");
     let bytes = keys * values.len() as u64;
     // Before and after: the better one is what the machine can do.
@@ -162,8 +140,7 @@ pub fn large(
             to,
         )?;
     }
-    store.close()?;
-    Ok(std::fs::remove_dir_all(path)?)
+    end(path, store)
 }
 
 /// Puts that return when they are durable, by so many threads at once. They take turns with raw syncs, a fifth of a
@@ -205,8 +182,7 @@ pub fn synced_puts(
     if let (Some(before), Some(after)) = (syncs, store.syncs()) {
         to.add(format!("{threads}, puts a sync"), "", puts / (after - before) as f64);
     }
-    store.close()?;
-    Ok(std::fs::remove_dir_all(path)?)
+    end(path, store)
 }
 
 /// Puts with sync for one turn; returns how long each took, in seconds.
