@@ -74,6 +74,11 @@ impl<S: Storage> Value<S> {
             let Some(found) = find()? else { return Ok(None) };
             let stays = before == Some(found.at);
             match Value::at(inner, key, &found) {
+                // What was found there just now was read right.
+                Ok(None) if stays && let Some(entry) = inner.catalog.get(found.at.slot) => {
+                    let what = "a record is another one each time that it is read";
+                    return Err(Error::damaged(entry.id(), found.at.offset.into(), what));
+                }
                 Ok(None) => {}
                 Err(_) if !stays => {}
                 opened => return opened,

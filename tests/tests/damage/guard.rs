@@ -28,6 +28,8 @@ pub(crate) struct Faults {
     /// The next sync fails.
     pub(crate) sync_fails: AtomicBool,
     pub(crate) syncs: AtomicU64,
+    /// Reads of just so many bytes give a wrong last one.
+    pub(crate) lying_read_len: AtomicU64,
     /// Bytes of all reads.
     pub(crate) bytes_read: AtomicU64,
     /// Each look at the clock is a millisecond before the last one.
@@ -62,7 +64,13 @@ impl Segment for GuardSegment {
             self.len()
         );
         self.faults.bytes_read.fetch_add(len as u64, Ordering::Relaxed);
-        self.segment.read_at(offset, len)
+        let bytes = self.segment.read_at(offset, len)?;
+        if self.faults.lying_read_len.load(Ordering::Relaxed) != len as u64 {
+            return Ok(bytes);
+        }
+        let mut bytes = bytes.to_vec();
+        bytes.iter_mut().last().into_iter().for_each(|byte| *byte ^= 1);
+        Ok(bytes.into())
     }
 
     fn append(&self, parts: &[&[u8]]) -> io::Result<()> {

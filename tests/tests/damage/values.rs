@@ -2,6 +2,7 @@
 
 use bitcask_core::{Index, Memory, Options, SegmentId, Store};
 
+use crate::guard::Guard;
 use crate::stores::Image;
 
 const LEN: usize = 1_000;
@@ -55,4 +56,21 @@ fn a_head_that_is_damaged_gives_no_part() {
         let store = Store::open(Memory::from_image(&damaged, 2), Options::default()).unwrap();
         assert!(store.value(b"key").err().is_some_and(|error| error.is_damage()), "byte {at}");
     }
+}
+
+/// The head is read twice, once to find it and once to hold it. Where a disk gives something else the second time, and goes on doing so,
+/// that is damage, and no reason to look for ever.
+#[test]
+fn a_head_that_is_found_and_is_another_when_it_is_read_is_damage() {
+    let (image, start) = sealed();
+    let guard = Guard::of(&image);
+    let store = Store::open(guard.clone(), Options::default()).unwrap();
+    assert!(store.value(b"key").unwrap().is_some());
+    let head_len = start as u64 - 72;
+    guard.faults.lying_read_len.store(head_len, std::sync::atomic::Ordering::Relaxed);
+    let error = store.value(b"key").err().expect("a value");
+    assert!(error.is_damage(), "{error}");
+    assert!(store.get(b"key").unwrap().is_some(), "it was found");
+    guard.faults.lying_read_len.store(0, std::sync::atomic::Ordering::Relaxed);
+    assert!(store.value(b"key").unwrap().is_some());
 }
