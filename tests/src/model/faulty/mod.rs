@@ -91,6 +91,8 @@ struct Disk {
     fired: bool,
     fired_lately: bool,
     fired_hard: bool,
+    /// Calls in this step of a program.
+    in_step: u64,
     /// What becomes of bytes: apart from `random`, so that the store's own choices stay the same.
     chance: Random,
     random: Random,
@@ -121,6 +123,9 @@ pub struct Counts {
     pub flipped: (u64, usize),
 }
 
+/// Calls that no step of a program needs: the longest make some thousands.
+const ENDLESS: u64 = 1_000_000;
+
 type SharedFile = Arc<Mutex<File>>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -129,6 +134,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Disk {
     fn write(&mut self, call: Call) -> Verdict {
+        self.count_call();
         if self.off {
             return Verdict::Off;
         }
@@ -146,6 +152,7 @@ impl Disk {
     }
 
     fn read(&mut self) -> io::Result<()> {
+        self.count_call();
         if self.off {
             return Err(off());
         }
@@ -154,6 +161,12 @@ impl Disk {
             return Err(io::ErrorKind::Other.into());
         }
         Ok(())
+    }
+
+    /// A store that never comes to the end of a step is found by this, and shrunk like any other.
+    fn count_call(&mut self) {
+        self.in_step += 1;
+        assert!(self.in_step < ENDLESS, "this step does not end: it has made {ENDLESS} calls");
     }
 
     /// Takes something into the trace.
@@ -184,6 +197,7 @@ impl Faulty {
             fired: false,
             fired_lately: false,
             fired_hard: false,
+            in_step: 0,
             chance: Random::new(seed ^ 0x5eed),
             random: Random::new(seed),
             now_ms: 0,
@@ -256,7 +270,8 @@ impl Faulty {
 
     /// A step begins.
     pub fn begin_step(&self) {
-        lock(&self.disk).fired_lately = false;
+        let mut disk = lock(&self.disk);
+        (disk.fired_lately, disk.in_step) = (false, 0);
     }
 
     /// Sets the time.
