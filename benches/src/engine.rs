@@ -203,8 +203,9 @@ impl Engine for Bitcask {
 
     fn scan(&self, from: &[u8], limit: usize, show: &mut dyn FnMut(&[u8])) -> Result<usize> {
         let mut count = 0;
-        for entry in self.store.scan(Range::all().gte(from).limit(limit)) {
-            show(&entry?.value);
+        let mut scan = self.store.scan(Range::all().gte(from).limit(limit));
+        while let Some(entry) = scan.lend() {
+            show(entry?.value);
             count += 1;
         }
         Ok(count)

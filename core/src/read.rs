@@ -97,15 +97,26 @@ fn peek<G: Segment>(entry: &Entry<G>, offset: u64, left: u64) -> Option<&[u8]> {
     entry.segment.peek(offset, len_in_memory(left)?)
 }
 
-/// Brings the beginning of a record into the processor's cache, if it is in memory.
-pub(crate) fn touch<G: Segment>(entry: &Entry<G>, offset: u64) -> u8 {
+/// The beginning of a record, if it is in memory.
+pub(crate) fn beginning<G: Segment>(entry: &Entry<G>, offset: u64) -> &[u8] {
     let left = entry.end().saturating_sub(offset);
-    let bytes = peek(entry, offset, left.min(TOUCHED_LEN)).unwrap_or_default();
-    bytes.iter().step_by(64).fold(0, |sum, byte| sum ^ byte)
+    peek(entry, offset, left.min(TOUCHED_LEN)).unwrap_or_default()
 }
 
 /// Behind these the processor goes on by itself.
 const TOUCHED_LEN: u64 = 192;
+
+/// Brings bytes that lie anywhere into the processor's cache. It waits for several at a time, as many as it comes to between two waits: so there
+/// is nothing else to do in here.
+pub(crate) fn touch(beginnings: &[&[u8]]) {
+    let mut sum = 0;
+    for bytes in beginnings {
+        for line in bytes.chunks(64) {
+            sum ^= line.first().copied().unwrap_or_default();
+        }
+    }
+    std::hint::black_box(sum);
+}
 
 pub(crate) fn read<G: Segment>(entry: &Entry<G>, offset: u64, len: u64) -> Result<Bytes> {
     let len =
@@ -180,6 +191,20 @@ fn look<G: Segment>(
         }
     };
     Ok(Some((head, value)))
+}
+
+/// The head of this key's put, if it is in memory and sound.
+pub(crate) fn in_place<G: Segment>(
+    entry: &Entry<G>,
+    offset: u64,
+    key: &[u8],
+    depth: Depth,
+) -> Option<Head> {
+    let bytes = peek(entry, offset, entry.end().checked_sub(offset)?)?;
+    let head = sound_head(entry, offset, depth, bytes).ok()?;
+    let is_it =
+        head.kind == Kind::Put && bytes.get(head.fields_len()..head.head_len()) == Some(key);
+    is_it.then_some(head)
 }
 
 fn same(before: &Candidates, now: &Candidates) -> bool {

@@ -7,7 +7,7 @@ use crate::catalog::Slots;
 use crate::error::{Error, Result};
 use crate::format::walk::Depth;
 use crate::keydir::{Bounds, Location, Run};
-use crate::read::{record_at, touch};
+use crate::read::{beginning as beginning_of, record_at, touch};
 use crate::segment::Storage;
 use crate::snapshot::Snapshot;
 use crate::store::Entry;
@@ -142,6 +142,8 @@ pub struct Scan<S: Storage> {
     keyless: VecDeque<Error>,
     /// Nothing is left behind the chunk.
     exhausted: bool,
+    /// What is lent and is not in memory as it is.
+    kept: Option<Entry>,
 }
 
 impl<S: Storage> Scan<S> {
@@ -156,6 +158,7 @@ impl<S: Storage> Scan<S> {
             slots: Arc::default(),
             keyless: VecDeque::new(),
             exhausted: false,
+            kept: None,
         }
     }
 
@@ -178,7 +181,8 @@ impl<S: Storage> Scan<S> {
         let inner = self.snapshot.inner();
         // One more than asked for, since one may have expired.
         let limit = self.left.saturating_add(1).min(CHUNK_LEN);
-        let mut found = inner.keydir.range(&self.bounds, limit);
+        let mut found = std::mem::take(&mut self.chunk);
+        inner.keydir.range(&self.bounds, limit, &mut found);
         let mut within = self.bounds.clone();
         match found.len().checked_sub(1).and_then(|last| found.get(last)) {
             Some((last, _)) if found.len() == limit => {
@@ -251,18 +255,51 @@ impl<S: Storage> Scan<S> {
         if !number.is_multiple_of(TOUCHED_AHEAD) {
             return;
         }
-        let mut sum = 0;
-        let next = number..(number + TOUCHED_AHEAD).min(self.chunk.len());
-        for (_, at) in next.filter_map(|number| self.chunk.get(number)) {
-            let Some(Location { slot, offset }) = at else { continue };
+        let mut beginnings = [&[][..]; TOUCHED_AHEAD];
+        for (ahead, beginning) in beginnings.iter_mut().enumerate() {
+            let place = self.chunk.get(number + ahead).and_then(|(_, at)| at);
+            let Some(Location { slot, offset }) = place else { continue };
             if let Some(Some(entry)) = self.slots.get(usize::from(slot)) {
-                sum ^= touch(entry, u64::from(offset));
+                *beginning = beginning_of(entry, u64::from(offset));
             }
         }
-        std::hint::black_box(sum);
+        touch(&beginnings);
     }
 
-    fn entry(&self, key: &[u8], at: Option<Location>) -> Result<Option<Entry>> {
+    /// The number in the chunk of the key that comes next; what comes after it is looked at ahead.
+    pub(crate) fn next_number(&mut self) -> Option<Result<usize>> {
+        let next = self.next_place();
+        if let Some(Ok(number)) = next {
+            self.touch(number);
+        }
+        next
+    }
+
+    pub(crate) fn key_at(&self, number: usize) -> Option<(&[u8], Option<Location>)> {
+        self.chunk.get(number)
+    }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot<S> {
+        &self.snapshot
+    }
+
+    pub(crate) fn slots(&self) -> &Slots<S::Segment> {
+        &self.slots
+    }
+
+    /// One less is left.
+    pub(crate) fn took_one(&mut self) {
+        self.left -= 1;
+    }
+
+    /// Keeps an entry, to be lent.
+    pub(crate) fn keep(&mut self, entry: Entry) -> &Entry {
+        self.kept.insert(entry)
+    }
+
+    /// The entry of this key of the chunk, if this snapshot has one.
+    pub(crate) fn entry_at(&self, number: usize) -> Result<Option<Entry>> {
+        let Some((key, at)) = self.chunk.get(number) else { return Ok(None) };
         let there = match at {
             Some(at) => self.snapshot.at_location(&self.slots, key, at),
             None => Ok(None),
@@ -287,13 +324,11 @@ impl<S: Storage> Iterator for Scan<S> {
 
     fn next(&mut self) -> Option<Result<Entry>> {
         loop {
-            let number = match self.next_place()? {
+            let number = match self.next_number()? {
                 Ok(number) => number,
                 Err(error) => return Some(Err(error)),
             };
-            self.touch(number);
-            let (key, at) = self.chunk.get(number)?;
-            if let Some(entry) = self.entry(key, at).transpose() {
+            if let Some(entry) = self.entry_at(number).transpose() {
                 self.left -= usize::from(entry.is_ok());
                 return Some(entry);
             }

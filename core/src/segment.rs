@@ -56,7 +56,7 @@ pub trait Segment {
     /// `UnexpectedEof` where the range ends beyond [`Segment::len`]; whatever the platform says else.
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes>;
 
-    /// As [`Segment::read_at`], but only looked at where they are: `None` where the binding does not have the bytes in
+    /// As [`Segment::read_at`], which gives the same bytes then, but only looked at where they are: `None` where the binding does not have the bytes in
     /// memory, or the range ends beyond what was frozen or [settled](Segment::settle). Copies and counts nothing, so most
     /// of what the engine looks at costs no more than the bytes themselves.
     fn peek(&self, offset: u64, len: usize) -> Option<&[u8]> {

@@ -234,11 +234,12 @@ impl Keydir {
         }
     }
 
-    /// The next `limit` keys within bounds, in the order asked for. Empty for `hash`.
-    pub(crate) fn range(&self, bounds: &Bounds, limit: usize) -> Run {
-        match &self.map {
-            Map::Hash(_) => Run::default(),
-            Map::Ordered(map) => map.range(bounds, limit),
+    /// The next `limit` keys within bounds, in the order asked for, in the place of what the run held. None of `hash`.
+    pub(crate) fn range(&self, bounds: &Bounds, limit: usize, run: &mut Run) {
+        run.bytes.clear();
+        run.places.clear();
+        if let Map::Ordered(map) = &self.map {
+            map.range(bounds, limit, run);
         }
     }
 

@@ -89,10 +89,10 @@ impl OrderedKeydir {
         self.write().remove(key, from)
     }
 
-    pub(super) fn range(&self, bounds: &Bounds, limit: usize) -> Run {
-        let mut keys = Run::default();
+    /// Adds the keys to a run that is empty.
+    pub(super) fn range(&self, bounds: &Bounds, limit: usize, keys: &mut Run) {
         if bounds.is_empty() {
-            return keys;
+            return;
         }
         let map = self.read();
         let from = match &bounds.lower {
@@ -106,10 +106,9 @@ impl OrderedKeydir {
             Bound::Unbounded => map.end(),
         };
         match bounds.reverse {
-            false => map.walk(from, to, limit, &mut keys),
-            true => map.walk_back(from, to, limit, &mut keys),
+            false => map.walk(from, to, limit, keys),
+            true => map.walk_back(from, to, limit, keys),
         }
-        keys
     }
 
     pub(super) fn memory_bytes(&self) -> u64 {

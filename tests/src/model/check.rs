@@ -106,7 +106,11 @@ impl<S: Machine> Life<S> {
         scan: &mut bitcask_core::Scan<S>,
         expected: &mut ExpectedScan,
     ) -> Checked<Option<bool>> {
-        let next = scan.next().transpose();
+        self.lends = !self.lends;
+        let next = match self.lends {
+            true => scan.lend().map(|lent| lent.map(|lent| lent.to_entry())).transpose(),
+            false => scan.next().transpose(),
+        };
         let Some(found) = self.excused(next)? else { return Ok(None) };
         let wanted = expected.next(self.now_ms);
         match (&found, &wanted) {

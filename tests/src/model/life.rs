@@ -50,6 +50,8 @@ pub struct Life<S: Machine> {
     pub(super) written: Vec<(u8, Value)>,
     pub(super) snapshots: Vec<(Snapshot<S>, State)>,
     pub(super) scans: Vec<(Scan<S>, ExpectedScan)>,
+    /// Whether the step of a scan before was one that lends: they take turns.
+    pub(super) lends: bool,
     pub(super) streams: Vec<Stream>,
     pub(super) followers: Vec<Follower>,
     pub(super) care: Care,
@@ -104,6 +106,7 @@ impl<S: Machine> Life<S> {
             written: Vec::new(),
             snapshots: Vec::new(),
             scans: Vec::new(),
+            lends: false,
             streams: Vec::new(),
             followers: vec![Follower::default(); 4],
             care,

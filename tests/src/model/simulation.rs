@@ -25,6 +25,8 @@ pub struct Simulation {
     pub faults: Vec<Fault>,
     /// What becomes of bytes.
     pub chance: u64,
+    /// Whether sealed segments are looked at in place.
+    pub mapped: bool,
 }
 
 /// How often each of these must come to pass in a million lives; else a run proves little.
@@ -80,7 +82,8 @@ impl Simulation {
                 falls(&mut random, 3)
             }
         };
-        Simulation { seed, profile, setup, steps, faults, chance: random.bits() }
+        let (chance, mapped) = (random.bits(), random.one_in(3));
+        Simulation { seed, profile, setup, steps, faults, chance, mapped }
     }
 
     /// Runs it. The same simulation gives the same outcome.
@@ -95,6 +98,9 @@ impl Simulation {
     fn run_steps(&self, steps: &[Step]) -> Checked<Outcome> {
         let machine = Faulty::with_profile(self.seed, self.profile);
         machine.set_chance(self.chance);
+        if self.mapped {
+            machine.map_frozen();
+        }
         let (first, later) = self.faults.split_first().unwrap_or((&Fault::None, &[]));
         machine.set_fault(*first);
         let care = Care { one_in: 6, ..Care::default() };
@@ -126,9 +132,11 @@ impl Simulation {
             }
             None
         });
-        let Simulation { seed, profile, setup, faults, chance, .. } = found;
+        let Simulation { seed, profile, setup, faults, chance, mapped, .. } = found;
         let lines: String = short.iter().map(|step| format!("  {step:?}\n")).collect();
-        format!("SEED={seed}: {profile:?}, {setup:?}, chance {chance}\n  {faults:?}\n{lines}{said}")
+        format!(
+            "SEED={seed}: {profile:?}, {setup:?}, chance {chance}, mapped {mapped}\n  {faults:?}\n{lines}{said}"
+        )
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! # The fault model
 //!
+//! **Mapping** ([`Faulty::map_frozen`]). Segments that are frozen may be looked at in place, which no fault meets: a read that fails there ends a real
+//! process.
+//!
 //! **Bytes.** Each file has a *live* image, which reads see, and a *durable* one, which is the live one of its last sync. Bytes
 //! below the *stable* length are durable and were not touched since; a power cut leaves them alone. All that follows may be,
 //! after a power cut,
@@ -78,6 +81,8 @@ pub struct Faulty {
 #[derive(Debug)]
 struct Disk {
     profile: Profile,
+    /// Whether what is frozen may be looked at in place.
+    mapped: bool,
     files: BTreeMap<SegmentId, SharedFile>,
     /// What a power cut does to names: gives one back, or takes it.
     limbo: Vec<(SegmentId, Option<SharedFile>)>,
@@ -188,6 +193,7 @@ impl Faulty {
     pub fn with_profile(seed: u64, profile: Profile) -> Faulty {
         let disk = Disk {
             profile,
+            mapped: false,
             files: BTreeMap::new(),
             limbo: Vec::new(),
             free: Vec::new(),
@@ -225,6 +231,11 @@ impl Faulty {
     #[must_use]
     pub fn syncs(&self) -> u64 {
         lock(&self.disk).syncs
+    }
+
+    /// What is frozen from here on may be looked at in place, as in a mapped file: that neither fails nor changes.
+    pub fn map_frozen(&self) {
+        lock(&self.disk).mapped = true;
     }
 
     /// Other chances from here on; the store's own random bits stay what they are.

@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use bitcask_core::{Bytes, Segment};
 
@@ -18,11 +18,14 @@ pub struct FaultySegment {
     file: SharedFile,
     /// Up to here nothing is ever cut by this handle.
     settled: AtomicUsize,
+    /// What was there when it was frozen, where that is mapped.
+    mapped: OnceLock<Bytes>,
 }
 
 impl FaultySegment {
     pub(super) fn new(disk: &Arc<Mutex<Disk>>, file: SharedFile) -> FaultySegment {
-        FaultySegment { disk: Arc::clone(disk), file, settled: AtomicUsize::new(0) }
+        let (settled, mapped) = (AtomicUsize::new(0), OnceLock::new());
+        FaultySegment { disk: Arc::clone(disk), file, settled, mapped }
     }
 
     fn both(&self) -> (MutexGuard<'_, Disk>, MutexGuard<'_, File>) {
@@ -40,6 +43,9 @@ impl Segment for FaultySegment {
         let (mut disk, file) = self.both();
         disk.read()?;
         let start = offset as usize;
+        if let Some(mapped) = self.mapped.get().filter(|mapped| start + len <= mapped.len()) {
+            return Ok(mapped.slice(start..start + len));
+        }
         let Some(bytes) = file.live.get(start..start.saturating_add(len)) else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
@@ -51,6 +57,11 @@ impl Segment for FaultySegment {
         flipped[place] ^= 1 << disk.chance.below(8);
         disk.counts.flips += 1;
         Ok(flipped.into())
+    }
+
+    fn peek(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let start = offset as usize;
+        self.mapped.get()?.get(start..start.checked_add(len)?)
     }
 
     fn append(&self, parts: &[&[u8]]) -> io::Result<()> {
@@ -139,6 +150,9 @@ impl Segment for FaultySegment {
         let (mut disk, mut file) = self.both();
         let verdict = disk.write(Call::Freeze);
         file.frozen |= verdict == Verdict::Works;
+        if verdict == Verdict::Works && disk.mapped {
+            self.mapped.get_or_init(|| Bytes::copy_from_slice(&file.live));
+        }
         verdict.answer(())
     }
 }
