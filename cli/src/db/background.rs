@@ -19,6 +19,9 @@ const TICK: Duration = Duration::from_millis(50);
 /// For how long after the last roll more of them are expected.
 const BUSY: Duration = Duration::from_secs(1);
 
+/// How long after the last roll a store is at rest.
+const REST: Duration = Duration::from_secs(2);
+
 /// How often an idle store is looked at: deletes make segments worth merging without any roll.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -109,6 +112,8 @@ struct Work {
     /// Bytes that the merge under way has read.
     read_bytes: u64,
     busy_until: Instant,
+    /// From when on the store is at rest, if nothing is rolled.
+    rests_from: Instant,
     sync: Due,
     seal: Due,
     merge: Due,
@@ -134,6 +139,7 @@ impl Work {
             pace: Pace::new(bytes_per_second, now),
             read_bytes: 0,
             busy_until: now,
+            rests_from: now + REST,
             sync: Due::at(now),
             seal: Due::at(now),
             merge: Due::at(now),
@@ -168,6 +174,7 @@ impl Work {
                     // The roll may be under way still, so it is looked for more than once.
                     let now = Instant::now();
                     self.busy_until = now + BUSY;
+                    self.rests_from = now + REST;
                     self.seal.at = self.seal.at.min(now + TICK);
                 }
             }
@@ -216,10 +223,13 @@ impl Work {
     }
 
     fn merge(&mut self, now: Instant) -> Result<(), Over> {
-        let Some(AutoMerge { policy, .. }) = self.duties.auto_merge else {
+        let Some(AutoMerge { mut policy, dead_ratio_at_rest, .. }) = self.duties.auto_merge else {
             self.merge.again(Duration::MAX);
             return Ok(());
         };
+        if self.rests_from <= now {
+            policy.dead_ratio = policy.dead_ratio.min(dead_ratio_at_rest);
+        }
         let step = self.store.merge_step(&policy, self.pace.step_bytes());
         match self.heed(Task::Merge, step)? {
             Some(MergeStep::Working(progress)) => {

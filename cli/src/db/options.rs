@@ -27,14 +27,21 @@ pub struct DbOptions {
 pub struct AutoMerge {
     /// What is worth merging.
     pub policy: MergePolicy,
+    /// In the place of the policy's [`dead_ratio`](MergePolicy::dead_ratio), if it is less: once no segment was full for two
+    /// seconds. What is left unfreed while writers are busy, so that merging does not compete with them, need not stay.
+    pub dead_ratio_at_rest: f64,
     /// At most so many bytes of segments are read in a second to be merged; not more are written. 0 counts as 1.
     pub bytes_per_second: u64,
 }
 
 impl Default for AutoMerge {
-    /// What frees 40 % or more, at 64 MiB a second.
+    /// What frees 40 % or more, at rest 20 %, at 64 MiB a second.
     fn default() -> AutoMerge {
-        AutoMerge { policy: MergePolicy::default(), bytes_per_second: 64 << 20 }
+        AutoMerge {
+            policy: MergePolicy::default(),
+            dead_ratio_at_rest: 0.2,
+            bytes_per_second: 64 << 20,
+        }
     }
 }
 

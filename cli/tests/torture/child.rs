@@ -58,7 +58,11 @@ fn say(line: &str) {
 
 /// `firsts`: the number of each thread's first operation.
 fn live(folder: &Path, work: &Work, firsts: &[u64]) {
-    let auto_merge = AutoMerge { policy: MergePolicy::full(), bytes_per_second: u64::MAX };
+    let auto_merge = AutoMerge {
+        policy: MergePolicy::full(),
+        bytes_per_second: u64::MAX,
+        ..AutoMerge::default()
+    };
     let options = Db::options()
         .durability(work.durability)
         .index(work.index)

@@ -13,7 +13,11 @@ pub(crate) const ROLES: &[Role] = &[("never rest", never_rest), ("hold a db", ho
 const KEYS: u64 = 40;
 
 fn options() -> bitcask::DbOptions {
-    let auto_merge = AutoMerge { policy: MergePolicy::full(), bytes_per_second: u64::MAX };
+    let auto_merge = AutoMerge {
+        policy: MergePolicy::full(),
+        bytes_per_second: u64::MAX,
+        ..AutoMerge::default()
+    };
     Db::options().segment_bytes(2048).auto_merge(Some(auto_merge))
 }
 

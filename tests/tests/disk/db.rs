@@ -22,7 +22,7 @@ fn held(folder: &Path) -> Vec<String> {
 
 /// So slow that a merge never comes to its end within a test.
 fn slow_merge() -> AutoMerge {
-    AutoMerge { policy: MergePolicy::full(), bytes_per_second: 10 }
+    AutoMerge { policy: MergePolicy::full(), bytes_per_second: 10, ..AutoMerge::default() }
 }
 
 #[test]

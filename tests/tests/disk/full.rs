@@ -64,7 +64,11 @@ fn plays_its_role(mut command: Command) {
 /// Puts until there is no room; deletes, and as soon as there is room for a merge to begin, merging makes more. There must
 /// be room for less than 64 MiB.
 fn fill_a_db(folder: &Path) {
-    let auto_merge = AutoMerge { policy: MergePolicy::full(), bytes_per_second: u64::MAX };
+    let auto_merge = AutoMerge {
+        policy: MergePolicy::full(),
+        bytes_per_second: u64::MAX,
+        ..AutoMerge::default()
+    };
     let options = Db::options().segment_bytes(256 << 10).auto_merge(Some(auto_merge));
     let db = options.open(folder).unwrap();
     let ballast = folder.join("something else");

@@ -21,7 +21,11 @@ const FIRST: &str = "BITCASK_TEST_FIRST";
 const KEYS: u64 = 30;
 
 fn options(durability: Durability) -> DbOptions {
-    let auto_merge = AutoMerge { policy: MergePolicy::full(), bytes_per_second: u64::MAX };
+    let auto_merge = AutoMerge {
+        policy: MergePolicy::full(),
+        bytes_per_second: u64::MAX,
+        ..AutoMerge::default()
+    };
     let sync_every = std::time::Duration::from_millis(5);
     let options = Db::options().durability(durability).sync_every(sync_every);
     options.segment_bytes(3000).auto_merge(Some(auto_merge))

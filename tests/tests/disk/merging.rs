@@ -46,6 +46,41 @@ fn f23_space_comes_back_by_itself() {
     assert!(total as f64 <= total_max, "{total} bytes for {live}");
 }
 
+/// What is not worth merging beside writers is merged once they have stopped, without any call.
+#[test]
+fn f23_at_rest_less_is_left_dead() {
+    let folder = tempdir().unwrap();
+    let options = Db::options().segment_bytes(64 << 10).background(false);
+    let db = options.open(folder.path()).unwrap();
+    for key in 0..1000_u32 {
+        db.put(&key.to_be_bytes(), &value(key)).unwrap();
+    }
+    // Three of ten records of each segment: more than a fifth of its bytes, less than two.
+    for key in (0..1000_u32).filter(|key| key % 10 < 3) {
+        assert!(db.delete(&key.to_be_bytes()).unwrap());
+    }
+    db.close().unwrap();
+    drop(db);
+    let nothing_to_do = |ratio: f64| {
+        let db = options.open(folder.path()).unwrap();
+        db.merge_plan(&MergePolicy::default().dead_ratio(ratio)).unwrap().is_none()
+    };
+    assert!(nothing_to_do(0.4) && !nothing_to_do(0.2));
+    let busy = AutoMerge { dead_ratio_at_rest: 1.0, ..AutoMerge::default() };
+    for (auto_merge, comes_back) in [(busy, false), (AutoMerge::default(), true)] {
+        let options = options.clone().background(true).auto_merge(Some(auto_merge));
+        let db = options.open(folder.path()).unwrap();
+        let begun = Instant::now();
+        wait_until("space came back, or rest was long", || {
+            0 < db.stats().merges || !comes_back && 4 < begun.elapsed().as_secs()
+        });
+        assert_eq!(0 < db.stats().merges, comes_back, "{auto_merge:?}");
+        if comes_back {
+            wait_until("all of it came back", || db.stats().amplification() < 1.25);
+        }
+    }
+}
+
 /// Deletes alone make no segment full, and still the thread sees that there is something to free.
 #[test]
 fn f23_deleting_everything_frees_everything() {
@@ -102,8 +137,7 @@ fn f23_merging_keeps_to_its_budget() {
     }
     db.close().unwrap();
     drop(db);
-    let auto_merge =
-        AutoMerge { policy: MergePolicy::default(), bytes_per_second: BYTES_PER_SECOND };
+    let auto_merge = AutoMerge { bytes_per_second: BYTES_PER_SECOND, ..AutoMerge::default() };
     let options = options.auto_merge(Some(auto_merge));
     let begun = Instant::now();
     let db = options.open(folder.path()).unwrap();

@@ -95,7 +95,11 @@ fn look(db: &Db, done: &AtomicBool) -> u64 {
 
 fn everybody_at_once(index: Index) {
     let folder = tempdir().unwrap();
-    let auto_merge = AutoMerge { policy: MergePolicy::full(), bytes_per_second: u64::MAX };
+    let auto_merge = AutoMerge {
+        policy: MergePolicy::full(),
+        bytes_per_second: u64::MAX,
+        ..AutoMerge::default()
+    };
     let options = Db::options().index(index).segment_bytes(8192).auto_merge(Some(auto_merge));
     let db = options.open(folder.path()).unwrap();
     let (done, working) = (AtomicBool::new(false), AtomicUsize::new(WRITERS as usize));

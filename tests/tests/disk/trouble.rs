@@ -14,7 +14,11 @@ pub(crate) const ROLES: &[Role] = &[("lose a sync", lose_a_sync)];
 const KEYS: u32 = 40;
 
 fn options() -> DbOptions {
-    let auto_merge = AutoMerge { policy: MergePolicy::full(), bytes_per_second: u64::MAX };
+    let auto_merge = AutoMerge {
+        policy: MergePolicy::full(),
+        bytes_per_second: u64::MAX,
+        ..AutoMerge::default()
+    };
     Db::options().segment_bytes(2048).auto_merge(Some(auto_merge))
 }
 
@@ -80,7 +84,8 @@ fn f25_what_fails_for_a_while_is_told_and_tried_again() {
     let parent = tempdir().unwrap();
     let (here, away) = (parent.path().join("store"), parent.path().join("away"));
     make_store(&here);
-    let pace = AutoMerge { policy: MergePolicy::full(), bytes_per_second: 100 };
+    let pace =
+        AutoMerge { policy: MergePolicy::full(), bytes_per_second: 100, ..AutoMerge::default() };
     let db = options().auto_merge(Some(pace)).open(&here).unwrap();
     fs::rename(&here, &away).unwrap();
     // Each roll creates a segment, which fails for the writer; or the thread is the first to find out.
