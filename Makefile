@@ -1,6 +1,6 @@
 # One line here, the work in scripts/. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave sanitize fuzz suites crash bench bench-own bench-browser instructions campaign simulate exhaust mutants torture power-loss fmt deny clean
+.PHONY: help demo page build npm install test test-rust test-wasm test-firefox test-npm test-python test-bundlers interleave sanitize fuzz suites crash bench bench-own bench-quick bench-browser instructions campaign simulate exhaust mutants torture power-loss fmt deny clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,7 +63,11 @@ bench: ## Benchmarks of the store on real files beside fjall, redb, LMDB, sled, 
 
 bench-own: ## The same without the others
 	@scripts/setup rust
-	cargo bench --package bitcask-benches
+	cargo bench --package bitcask-benches --bench store
+
+bench-quick: ## Single calls of the store, by Divan: half a minute
+	@scripts/setup rust
+	cargo bench --package bitcask-benches --bench quick
 
 instructions: ## Count instructions of the hot paths (callgrind): benches/instructions.md
 	@scripts/instructions

@@ -1,4 +1,4 @@
-//! The native benchmark: `cargo bench -p bitcask-benches`, with `--features peers` for other stores beside ours.
+//! The native benchmark: `cargo bench -p bitcask-benches --bench store`, with `--features peers` for other stores beside ours.
 //!
 //! What the environment can say stands in `settings.rs` and in `docs/benchmarks/README.md`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its results")]
@@ -14,7 +14,7 @@ use bitcask_benches::medium::{self, Before, Fdatasync};
 use bitcask_benches::report::{Report, Sampler};
 use bitcask_benches::settings::Settings;
 use bitcask_benches::trial::Trial;
-use bitcask_benches::{Result, chart, child, cold, merging, mixed, pauses, workload};
+use bitcask_benches::{Result, chart, child, cold, limited, merging, mixed, pauses, workload};
 
 /// Bytes of values.
 const SMALL_LEN: usize = 100;
@@ -82,7 +82,10 @@ impl Bench<'_> {
                 cold::reopening(&trial, to)?;
                 child::memory(&trial, to)?;
                 match kind {
-                    Kind::Bitcask(_) => pauses::growing(&trial, to),
+                    Kind::Bitcask(_) => {
+                        limited::reading(&trial, to)?;
+                        pauses::growing(&trial, to)
+                    }
                     #[cfg(feature = "peers")]
                     Kind::Other(_) => Ok(()),
                 }

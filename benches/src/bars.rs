@@ -64,6 +64,7 @@ const BARS: &[Bar] = &[
     bar(SMALL, "reopen after SIGKILL", "hash", Nothing, AtLeast(3.0)),
     bar(SMALL, "reopen without close, all of it tail", "hash", Nothing, AtLeast(3.0)),
     bar(SMALL, "get hit, cold cache: waits for the disk", "hash", Nothing, AtMost(1.05)),
+    bar(SMALL, "get hit, data 4 × the memory: waits for the disk", "hash", Nothing, AtMost(1.05)),
     bar(SMALL, "disk after load ÷ logical", "hash", Nothing, AtMost(1.35)),
     bar(SMALL, "keydir by its own account", "hash", Nothing, AtMost(15.0)),
     bar(SMALL, "keydir by its own account", "ordered", Nothing, AtMost(56.0)),
@@ -83,8 +84,9 @@ const BARS: &[Bar] = &[
     bar(MERGING, "merge with a budget: bytes read ÷ budget", "hash", Nothing, AtLeast(0.9)),
     bar(MERGING, "merge with a budget: bytes read ÷ budget", "hash", Nothing, AtMost(1.1)),
     bar(MERGING, "full merge: most space beside ÷ segment", "hash", Nothing, AtMost(1.0)),
-    bar(MERGING, "disk ÷ logical, most while overwriting", "hash", Nothing, AtMost(2.0)),
-    bar(MERGING, "disk ÷ logical, a moment later", "hash", Nothing, AtMost(1.3)),
+    // What a store takes that was written once is a bar of its own, and higher than the one for rest: so these are held against it.
+    bar(MERGING, "disk, most while overwriting ÷ written once", "hash", Nothing, AtMost(2.0)),
+    bar(MERGING, "disk, at rest ÷ written once", "hash", Nothing, AtMost(1.3)),
 ];
 
 /// What was reached of a bar.

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::Result;
+use crate::cold::Reads;
 use crate::data::{Values, draws, key};
 use crate::engine::Kind;
+use crate::limited;
 use crate::report::Sampler;
 use crate::trial::{Trial, end};
 use crate::workload::{fill, timed};
@@ -17,7 +19,13 @@ const STORE: &str = "BENCH_CHILD_STORE";
 const TASK: &str = "BENCH_CHILD_TASK";
 const VALUE_LEN: &str = "BENCH_CHILD_VALUE_LEN";
 
+/// The control group that it joins first.
+const GROUP: &str = "BENCH_CHILD_GROUP";
+
 const MEMORY: &str = "memory";
+
+/// Before the number of keys.
+const READS: &str = "reads:";
 
 /// How many keys are looked up after a kill.
 const LOOKED_AT: u64 = 1000;
@@ -31,7 +39,15 @@ pub fn was_one(out: &mut dyn std::io::Write) -> Result<bool> {
     let Some(path) = std::env::var_os(FOLDER) else { return Ok(false) };
     let (name, task) = (std::env::var(STORE)?, std::env::var(TASK)?);
     let kind = Kind::ALL.iter().find(|kind| kind.name() == name).ok_or("there is no such store")?;
-    if task == MEMORY {
+    if let Some(group) = std::env::var_os(GROUP) {
+        std::fs::write(Path::new(&group).join("cgroup.procs"), std::process::id().to_string())?;
+    }
+    if let Some(keys) = task.strip_prefix(READS) {
+        let store = kind.open(Path::new(&path))?;
+        let Reads { per_second, bytes, waits } = limited::read(&*store, keys.parse()?)?;
+        writeln!(out, "{per_second} {bytes} {waits}")?;
+        store.close()?;
+    } else if task == MEMORY {
         let before = own_memory_bytes()?;
         let store = kind.open(Path::new(&path))?;
         let after = own_memory_bytes()?;
@@ -52,10 +68,33 @@ pub fn was_one(out: &mut dyn std::io::Write) -> Result<bool> {
 }
 
 fn start(kind: Kind, path: &Path, task: &str, value_len: usize) -> Result<Child> {
+    Ok(command(kind, path, task, value_len)?.spawn()?)
+}
+
+fn command(kind: Kind, path: &Path, task: &str, value_len: usize) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.env(FOLDER, path).env(STORE, kind.name()).env(TASK, task);
     command.env(VALUE_LEN, value_len.to_string());
-    Ok(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?)
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    Ok(command)
+}
+
+/// Gets by a process in this control group.
+///
+/// # Errors
+///
+/// The store's.
+pub(crate) fn reads_in(group: &Path, trial: &Trial<'_>, path: &Path) -> Result<Reads> {
+    let task = format!("{READS}{}", trial.keys);
+    let mut command = command(trial.kind, path, &task, trial.values.len())?;
+    let output = command.env(GROUP, group).spawn()?.wait_with_output()?;
+    let told = String::from_utf8(output.stdout)?;
+    let numbers: std::result::Result<Vec<f64>, _> =
+        told.split_whitespace().map(str::parse).collect();
+    match numbers?[..] {
+        [per_second, bytes, waits] => Ok(Reads { per_second, bytes, waits }),
+        _ => Err("the process that was to read failed".into()),
+    }
 }
 
 /// What an open store adds to the memory of a process that did nothing else.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::Result;
 use crate::data::{draws, key};
-use crate::engine::Kind;
+use crate::engine::{Engine, Kind};
 use crate::report::Sampler;
 use crate::trial::{Trial, end};
 use crate::workload::{timed, touched};
@@ -31,30 +31,46 @@ pub fn reopening(trial: &Trial<'_>, to: &mut Sampler<'_>) -> Result<()> {
     let store = kind.open(&path)?;
     // What opening has read is forgotten too; what is mapped of it stays.
     forget(&path)?;
-    let (before, mut sum) = (Read::so_far()?, 0);
-    let reads = READS.min(keys / 20);
-    let ((), seconds) = timed(|| {
-        for number in draws(19, keys, reads) {
-            if !store.get(&key(number), &mut |value| sum ^= touched(value))? {
-                return Err(format!("key number {number} is gone").into());
-            }
-        }
-        Ok(())
-    })?;
-    std::hint::black_box(sum);
-    let after = Read::so_far()?;
-    to.add("get hit, cold cache", "kops/s", reads as f64 / seconds / 1e3);
-    let each = |before: u64, after: u64| (after - before) as f64 / reads as f64;
-    to.add(
-        "get hit, cold cache: read from the disk",
-        "kB/get",
-        each(before.bytes, after.bytes) / 1e3,
-    );
+    let reads = Reads::of(&*store, keys, READS.min(keys / 20), 19)?;
+    to.add("get hit, cold cache", "kops/s", reads.per_second / 1e3);
+    to.add("get hit, cold cache: read from the disk", "kB/get", reads.bytes / 1e3);
     if matches!(kind, Kind::Bitcask(_)) {
         // Every read goes by a mapping: a fault that waits is a read of the disk, and there is no other.
-        to.add("get hit, cold cache: waits for the disk", "a get", each(before.waits, after.waits));
+        to.add("get hit, cold cache: waits for the disk", "a get", reads.waits);
     }
     end(path, store)
+}
+
+/// Gets that have to wait for the disk.
+pub(crate) struct Reads {
+    pub(crate) per_second: f64,
+    /// Bytes that were read from the disk for each.
+    pub(crate) bytes: f64,
+    /// How often each waited for a mapped page.
+    pub(crate) waits: f64,
+}
+
+impl Reads {
+    /// Reads some keys, and touches their values.
+    pub(crate) fn of(store: &dyn Engine, keys: u64, reads: u64, seed: u64) -> Result<Reads> {
+        let (before, mut sum) = (Read::so_far()?, 0);
+        let ((), seconds) = timed(|| {
+            for number in draws(seed, keys, reads) {
+                if !store.get(&key(number), &mut |value| sum ^= touched(value))? {
+                    return Err(format!("key number {number} is gone").into());
+                }
+            }
+            Ok(())
+        })?;
+        std::hint::black_box(sum);
+        let after = Read::so_far()?;
+        let each = |before: u64, after: u64| (after - before) as f64 / reads as f64;
+        Ok(Reads {
+            per_second: reads as f64 / seconds,
+            bytes: each(before.bytes, after.bytes),
+            waits: each(before.waits, after.waits),
+        })
+    }
 }
 
 /// What this process has had to read from the disk so far.
@@ -77,7 +93,7 @@ impl Read {
 }
 
 /// Writes all files of a folder out and makes the system forget what it has cached of them.
-fn forget(path: &Path) -> Result<()> {
+pub(crate) fn forget(path: &Path) -> Result<()> {
     for entry in std::fs::read_dir(path)? {
         let path = entry?.path();
         if path.is_dir() {

@@ -1,10 +1,10 @@
 //! Benchmarks of mini-bitcask on real files, and of other stores under the same workloads.
 //!
-//! `cargo bench -p bitcask-benches` runs them; `benches/store.rs` says what can be chosen. The figures of one run are
+//! `make bench` and `make bench-own` run them; `benches/store.rs` says what can be chosen. The figures of one run are
 //! comparable with each other and with nothing else: quote ratios.
 //!
-//! The runner is our own. Criterion and Divan time a short closure again and again; what is timed here are whole phases
-//! of a store's life (fill it, reopen it, merge it), each of which needs the state that the one before left and
+//! The runner is our own. Criterion and Divan time a short closure again and again, as `benches/quick.rs` has it done; what is timed
+//! here are whole phases of a store's life (fill it, reopen it, merge it), each of which needs the state that the one before left and
 //! happens once. What is left to do for a runner is a clock, a median and a table.
 
 pub mod bars;
@@ -13,6 +13,7 @@ pub mod child;
 pub mod cold;
 pub mod data;
 pub mod engine;
+pub mod limited;
 pub mod medium;
 pub mod merging;
 pub mod mixed;

@@ -128,10 +128,11 @@ pub fn endless(keys: u64, values: &Values, folder: &Path, to: &mut Sampler<'_>) 
     );
     to.add("disk ÷ logical, written once", "", once / logical);
     to.add("disk ÷ logical, most while overwriting", "", worst);
+    to.add("disk, most while overwriting ÷ written once", "", worst * logical / once);
     wait_for_rest(&store)?;
     let rest = bytes_of(&path)? as f64;
-    to.add("disk ÷ logical, a moment later", "", rest / logical);
-    to.add("disk a moment later ÷ written once", "", rest / once);
+    to.add("disk ÷ logical, at rest", "", rest / logical);
+    to.add("disk, at rest ÷ written once", "", rest / once);
     store.close()?;
     Ok(std::fs::remove_dir_all(path)?)
 }
@@ -148,7 +149,8 @@ pub fn budget(keys: u64, values: &Values, folder: &Path, to: &mut Sampler<'_>) -
     store.close()?;
     drop(store);
     let budget = logical(keys, values) * BUDGET_WRITES / BUDGET_SECONDS;
-    let auto = AutoMerge { policy: MergePolicy::full(), bytes_per_second: budget };
+    let auto =
+        AutoMerge { policy: MergePolicy::full(), bytes_per_second: budget, ..AutoMerge::default() };
     let store = open(&path, keys, values, Some(auto))?;
     // From the beginning to the end of the last merge: what a merge has read is told when it ends.
     let bytes_read = || store.stats().merge_bytes_read;
@@ -189,11 +191,11 @@ pub fn space(keys: u64, values: &Values, folder: &Path, to: &mut Sampler<'_>) ->
     Ok(std::fs::remove_dir_all(path)?)
 }
 
-/// Until nothing was merged for a while.
+/// Until nothing was merged for a while, which is longer than the thread waits before it takes a store for one at rest.
 fn wait_for_rest(store: &Db) -> Result<()> {
     let mut merges = store.stats().merges;
     loop {
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(Duration::from_secs(5));
         let now = store.stats().merges;
         if now == merges {
             return Ok(());
