@@ -45,6 +45,10 @@ impl Entry {
         Location { slot, offset: u32::from(low) | u32::from(high) << 16 }
     }
 
+    fn is_empty(self) -> bool {
+        self.location().offset == 0
+    }
+
     fn tag(self) -> u32 {
         let Entry([_, _, _, low, high]) = self;
         u32::from(low) | u32::from(high) << 16
@@ -156,7 +160,7 @@ impl HashKeydir {
     pub(super) fn all(&self) -> Vec<Location> {
         let mut all = Vec::new();
         self.each(|shard| {
-            all.extend(shard.entries.iter().filter(|e| **e != EMPTY).map(|e| e.location()));
+            all.extend(shard.entries.iter().filter(|e| !e.is_empty()).map(|e| e.location()));
         })
         .for_each(drop);
         all
@@ -178,12 +182,10 @@ impl Shard {
     /// The entries with this tag, and where they stand.
     fn with_tag(&self, tag: u32) -> impl Iterator<Item = (usize, Entry)> {
         let start = self.wanted(tag);
-        self.entries
-            .iter()
-            .copied()
-            .enumerate()
-            .skip(start)
-            .take_while(move |(_, entry)| *entry != EMPTY && entry.tag() <= tag)
+        let run = self.entries.get(start..).unwrap_or_default();
+        (start..)
+            .zip(run.iter().copied())
+            .take_while(move |(_, entry)| !entry.is_empty() && entry.tag() <= tag)
             .filter(move |(_, entry)| entry.tag() == tag)
     }
 
@@ -216,11 +218,11 @@ impl Shard {
     fn try_insert(&mut self, entry: Entry) -> bool {
         let (start, tag) = (self.wanted(entry.tag()), entry.tag());
         let Some(run) = self.entries.get_mut(start..) else { return false };
-        let Some(place) = run.iter().position(|e| *e == EMPTY || tag < e.tag()) else {
+        let Some(place) = run.iter().position(|e| e.is_empty() || tag < e.tag()) else {
             return false;
         };
         let Some(after) = run.get_mut(place..) else { return false };
-        let Some(gap) = after.iter().position(|e| *e == EMPTY) else { return false };
+        let Some(gap) = after.iter().position(|e| e.is_empty()) else { return false };
         after.copy_within(..gap, 1);
         if let Some(first) = after.first_mut() {
             *first = entry;
@@ -236,7 +238,7 @@ impl Shard {
             .iter()
             .enumerate()
             .skip(1)
-            .find(|(i, e)| **e == EMPTY || wanted_in(places, e.tag()) == place + i)
+            .find(|(i, e)| e.is_empty() || wanted_in(places, e.tag()) == place + i)
             .map_or(rest.len(), |(i, _)| i);
         if let Some(moved) = rest.get_mut(..end) {
             moved.rotate_left(1);
@@ -252,7 +254,7 @@ impl Shard {
         let places = places.max(8);
         let mut entries = Vec::new();
         entries.reserve_exact(places + SLACK);
-        for entry in self.entries.iter().filter(|e| **e != EMPTY) {
+        for entry in self.entries.iter().filter(|e| !e.is_empty()) {
             let wanted = wanted_in(places, entry.tag());
             if entries.len() < wanted {
                 entries.resize(wanted, EMPTY);
@@ -376,7 +378,7 @@ mod tests {
     fn hashes_that_were_chosen_do_not_meet() {
         let furthest = |keydir: &HashKeydir| {
             let far = keydir.each(|shard| {
-                let entries = shard.entries.iter().enumerate().filter(|(_, e)| **e != EMPTY);
+                let entries = shard.entries.iter().enumerate().filter(|(_, e)| !e.is_empty());
                 entries.map(|(place, e)| place - shard.wanted(e.tag())).max().unwrap_or(0)
             });
             far.max().unwrap()
