@@ -167,21 +167,18 @@ impl Lab {
             if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
                 break Some(status);
             }
-            if LONGEST < started.elapsed() {
+            // Other tests of the suite may go on for ever.
+            if LONGEST < started.elapsed() || said(&log).lines().any(is_failure) {
                 // It may have ended just now.
                 let _ = child.kill();
                 let _ = child.wait();
                 break None;
             }
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(50));
         };
-        let said = fs::read(&log).unwrap_or_default();
-        Ok(Called {
-            worked: status.is_some_and(|status| status.success()),
-            hangs: status.is_none(),
-            said: String::from_utf8_lossy(&said).into_owned(),
-            took: started.elapsed(),
-        })
+        let took = started.elapsed();
+        let worked = status.is_some_and(|status| status.success());
+        Ok(Called { worked, hangs: LONGEST < took, said: said(&log), took })
     }
 }
 
@@ -197,6 +194,15 @@ fn remove_others(folder: &Path, kept: &BTreeSet<PathBuf>) -> Result<(), String> 
         }
     }
     Ok(())
+}
+
+fn said(log: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned()
+}
+
+/// Whether a line of a suite says that a test failed.
+fn is_failure(line: &str) -> bool {
+    line.ends_with(" FAILED")
 }
 
 struct Called {
@@ -217,8 +223,7 @@ impl Called {
             return Some(format!("it hangs ({seconds:.0} s)"));
         }
         let telling = |line: &&str| {
-            ["SEED=", "FAILED"].iter().any(|word| line.starts_with(word))
-                || line.ends_with(" FAILED")
+            ["SEED=", "FAILED"].iter().any(|word| line.starts_with(word)) || is_failure(line)
         };
         let line = self.said.lines().find(telling).or_else(|| self.said.lines().last());
         let short: String = line.unwrap_or_default().chars().take(160).collect();
