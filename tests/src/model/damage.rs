@@ -70,6 +70,7 @@ impl<S: Machine> Life<S> {
         if answers.iter().any(|answer| answer.as_ref().is_err_and(|error| !error.is_damage())) {
             return Err(format!("after a bit was changed: {answers:?}"));
         }
+        check_lent(&store, &answers)?;
         let told = answers.iter().any(Result::is_err);
         self.outcome.flips_told += u64::from(told);
         self.outcome.flips_unseen += u64::from(!told);
@@ -99,10 +100,7 @@ impl<S: Machine> Life<S> {
     fn check_each(&self, answers: &[Option<Option<Entry>>]) -> Checked {
         for (key, entry) in answers.iter().enumerate() {
             let Some(Some(entry)) = entry else { continue };
-            let is_it = |(of, value): &(u8, Value)| {
-                usize::from(*of) == key && KEYS[key] == entry.key && value.is(&entry.value)
-            };
-            if !self.written.iter().any(is_it) {
+            if KEYS[key] != entry.key || !self.was_written(entry) {
                 return Err(format!("after a bit was changed: {entry:?}, which never was"));
             }
         }
@@ -111,22 +109,46 @@ impl<S: Machine> Life<S> {
 
     /// Each entry was written once: salvage may show an older one, or a part of a batch.
     fn check_salvaged(&mut self, store: &Store<S>) -> Checked {
-        for entry in store.scan(Span::default().range()) {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) if error.is_damage() => continue,
-                Err(error) => return Err(format!("salvage: {error}")),
+        for lends in [false, true] {
+            let mut scan = store.scan(Span::default().range());
+            let mut next = || match lends {
+                true => scan.lend().map(|lent| lent.map(|lent| lent.to_entry())),
+                false => scan.next(),
             };
-            let is_it = |(key, value): &(u8, Value)| {
-                KEYS[usize::from(*key)] == entry.key && value.is(&entry.value)
-            };
-            let known = self.written.iter().any(is_it);
-            if !known {
-                return Err(format!("salvage serves {entry:?}, which never was"));
+            while let Some(entry) = next() {
+                match entry {
+                    Ok(entry) if self.was_written(&entry) => {}
+                    Ok(entry) => return Err(format!("salvage serves {entry:?}, which never was")),
+                    Err(error) if error.is_damage() => {}
+                    Err(error) => return Err(format!("salvage: {error}")),
+                }
             }
         }
         Ok(())
     }
+
+    fn was_written(&self, entry: &Entry) -> bool {
+        let is_it = |(key, value): &(u8, Value)| {
+            KEYS[usize::from(*key)] == entry.key && value.is(&entry.value)
+        };
+        self.written.iter().any(is_it)
+    }
+}
+
+/// What a scan lends is what the key answers: nothing where that is an error.
+fn check_lent<S: Machine>(
+    store: &Store<S>,
+    answers: &[bitcask_core::Result<Option<Entry>>],
+) -> Checked {
+    let mut scan = store.scan(Span::default().range());
+    while let Some(lent) = scan.lend() {
+        let Ok(lent) = lent.map(|lent| lent.to_entry()) else { continue };
+        let mut same = answers.iter().zip(KEYS).filter(|(_, key)| *key == lent.key);
+        if !same.any(|(answer, _)| matches!(answer, Ok(Some(entry)) if *entry == lent)) {
+            return Err(format!("after a bit was changed a scan lends {lent:?}: {answers:?}"));
+        }
+    }
+    Ok(())
 }
 
 fn is_item(state: &State, key: u8, entry: Option<&Entry>, now_ms: u64) -> bool {

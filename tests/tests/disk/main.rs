@@ -14,6 +14,7 @@ mod full;
 mod kill;
 mod merging;
 mod processes;
+mod scan;
 mod segment;
 mod syncs;
 mod threads;
