@@ -6,6 +6,7 @@
 //! No lock of a keydir is ever held across I/O. Every change names the location that it replaces
 //! (compare and swap), so a merge that repoints and a write that supersedes cannot undo each other.
 
+mod guide;
 mod hash;
 #[cfg(all(test, loom))]
 mod interleaved;

@@ -1,9 +1,10 @@
 //! A sorted map from keys to locations whose keys lie close together: what the `ordered` keydir is made of.
 //!
 //! Some dozens of neighbouring keys share a *leaf*, which holds their bytes in one allocation and twelve bytes for each; some
-//! dozens of leaves share a *branch*. So a key costs its bytes and about thirty more, a search looks at few places that are far
-//! apart, a walk at hardly any, and an insert moves at most a few kilobytes.
+//! dozens of leaves share a *branch*. A [`Guide`] leads to the right branch, and one in it to the right leaf. So a key costs its bytes and
+//! about thirty more, a search looks at few places that are far apart, a walk at hardly any, and an insert moves at most a few kilobytes.
 
+use super::guide::Guide;
 use super::{Location, Run};
 
 /// Keys of a leaf, and bytes beyond which a leaf of several keys is split; leaves of a branch.
@@ -13,19 +14,20 @@ const BRANCH_LEN_MAX: usize = 128;
 
 #[derive(Default)]
 pub(super) struct PackedMap {
+    guide: Guide,
     /// None is empty, and none of their leaves.
     branches: Vec<Branch>,
     len: usize,
 }
 
+#[derive(Default)]
 struct Branch {
+    guide: Guide,
     leaves: Vec<Leaf>,
 }
 
 #[derive(Default)]
 struct Leaf {
-    /// The first bytes of the first key: nearly always enough to pass this leaf by.
-    first: u64,
     /// The keys, in no order, and what is left of keys that were removed.
     bytes: Vec<u8>,
     unused: usize,
@@ -48,21 +50,15 @@ struct Slot {
 /// Where a key stands, or would: branch, leaf, slot. In the order of the keys.
 pub(super) type Place = (usize, usize, usize);
 
-/// The first eight bytes as a number, in the order of the keys where they differ.
-#[inline]
-fn prefix(key: &[u8]) -> u64 {
-    let mut first = [0; 8];
-    for (to, from) in first.iter_mut().zip(key) {
-        *to = *from;
-    }
-    u64::from_be_bytes(first)
-}
-
 /// The four bytes behind the first `common` as a number, in the order of the keys where they differ.
 #[inline]
 fn mark(key: &[u8], common: usize) -> u32 {
+    let behind = key.get(common..).unwrap_or_default();
+    if let Some(first) = behind.first_chunk() {
+        return u32::from_be_bytes(*first);
+    }
     let mut bytes = [0; 4];
-    for (to, from) in bytes.iter_mut().zip(key.get(common..).unwrap_or_default()) {
+    for (to, from) in bytes.iter_mut().zip(behind) {
         *to = *from;
     }
     u32::from_be_bytes(bytes)
@@ -70,7 +66,7 @@ fn mark(key: &[u8], common: usize) -> u32 {
 
 /// Room for some more things, and for an eighth of what is there: growing by as much again would leave a quarter unused.
 #[inline]
-fn make_room<T>(things: &mut Vec<T>, more: usize) {
+pub(super) fn make_room<T>(things: &mut Vec<T>, more: usize) {
     if things.capacity() - things.len() < more {
         things.reserve_exact(more.max(things.len() / 8));
     }
@@ -117,11 +113,6 @@ impl Leaf {
         self.slots.first().map_or(&[], |slot| self.key(*slot))
     }
 
-    #[inline]
-    fn begins_at_or_before(&self, key: &[u8], prefix: u64) -> bool {
-        self.first < prefix || (self.first == prefix && self.first_key() <= key)
-    }
-
     fn insert(&mut self, at: usize, key: &[u8], location: Location) {
         let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         let key_len = u16::try_from(key.len()).unwrap_or(u16::MAX);
@@ -136,7 +127,6 @@ impl Leaf {
             true => self.marks.insert(at.min(self.marks.len()), mark(key, self.common)),
             false => self.remark(),
         }
-        self.note_first();
     }
 
     fn remove(&mut self, at: usize) {
@@ -146,12 +136,6 @@ impl Leaf {
         if self.bytes.len() < self.unused * 2 {
             *self = self.copy_of(0..self.slots.len());
         }
-        self.note_first();
-    }
-
-    #[inline]
-    fn note_first(&mut self) {
-        self.first = prefix(self.first_key());
     }
 
     fn is_full(&self) -> bool {
@@ -178,14 +162,50 @@ impl Leaf {
             self.slots.push(Slot { start, ..*slot });
         }
         self.remark();
-        self.note_first();
     }
 }
 
 impl Branch {
+    fn of(leaves: Vec<Leaf>) -> Branch {
+        let mut branch = Branch { guide: Guide::default(), leaves };
+        branch.tell_guide();
+        branch
+    }
+
+    fn tell_guide(&mut self) {
+        self.guide.tell(self.leaves.iter().map(Leaf::first_key));
+    }
+
+    fn first_key(&self) -> &[u8] {
+        self.leaves.first().map_or(&[], Leaf::first_key)
+    }
+
+    /// The leaf in which a key stands, or would.
     #[inline]
-    fn begins_at_or_before(&self, key: &[u8], prefix: u64) -> bool {
-        self.leaves.first().is_some_and(|leaf| leaf.begins_at_or_before(key, prefix))
+    fn leaf_of(&self, key: &[u8]) -> usize {
+        let first_key = |leaf| self.leaves.get(leaf).map_or(&[][..], Leaf::first_key);
+        self.guide.count(key, first_key).max(1) - 1
+    }
+
+    /// This leaf has another first key.
+    fn note_first(&mut self, leaf: usize) {
+        let first_key = self.leaves.get(leaf).map_or(&[][..], Leaf::first_key);
+        if !self.guide.change(leaf, first_key) {
+            self.tell_guide();
+        }
+    }
+
+    fn insert(&mut self, at: usize, leaf: Leaf) {
+        let is_told = self.guide.insert(at, leaf.first_key());
+        self.leaves.insert(at, leaf);
+        if !is_told {
+            self.tell_guide();
+        }
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.leaves.remove(at);
+        self.guide.remove(at);
     }
 }
 
@@ -204,17 +224,41 @@ impl PackedMap {
 
     /// Where the key stands (`Ok`) or would be put.
     fn find(&self, key: &[u8]) -> Result<Place, Place> {
-        let prefix = prefix(key);
-        let branches = &self.branches;
-        let branch = branches.partition_point(|b| b.begins_at_or_before(key, prefix)).max(1) - 1;
-        let leaves = branches.get(branch).map(|branch| branch.leaves.as_slice());
-        let leaves = leaves.unwrap_or_default();
-        let leaf = leaves.partition_point(|l| l.begins_at_or_before(key, prefix)).max(1) - 1;
-        let Some(found) = leaves.get(leaf) else { return Err((0, 0, 0)) };
+        let first_key = |branch| self.branches.get(branch).map_or(&[][..], Branch::first_key);
+        let number = self.guide.count(key, first_key).max(1) - 1;
+        let Some(branch) = self.branches.get(number) else { return Err((0, 0, 0)) };
+        let leaf = branch.leaf_of(key);
+        let Some(found) = branch.leaves.get(leaf) else { return Err((0, 0, 0)) };
         match found.search(key) {
-            Ok(at) => Ok((branch, leaf, at)),
-            Err(at) => Err((branch, leaf, at)),
+            Ok(at) => Ok((number, leaf, at)),
+            Err(at) => Err((number, leaf, at)),
         }
+    }
+
+    fn tell_guide(&mut self) {
+        self.guide.tell(self.branches.iter().map(Branch::first_key));
+    }
+
+    /// This leaf's first key is another one, and that of its branch if it is the first there.
+    fn note_first(&mut self, (number, leaf, _): Place) {
+        let Some(branch) = self.branches.get_mut(number) else { return };
+        branch.note_first(leaf);
+        if leaf == 0 && !self.guide.change(number, branch.first_key()) {
+            self.tell_guide();
+        }
+    }
+
+    fn insert_branch(&mut self, at: usize, branch: Branch) {
+        let is_told = self.guide.insert(at, branch.first_key());
+        self.branches.insert(at, branch);
+        if !is_told {
+            self.tell_guide();
+        }
+    }
+
+    fn remove_branch(&mut self, at: usize) -> Branch {
+        self.guide.remove(at);
+        self.branches.remove(at)
     }
 
     /// The place behind all keys, if it is this key's: where keys come in order it always is, and needs no search.
@@ -239,12 +283,15 @@ impl PackedMap {
         let found = self.behind_all(key).map_or_else(|| self.find(key), Err);
         let Err(place) = found else { return false };
         if self.branches.is_empty() {
-            self.branches.push(Branch { leaves: vec![Leaf::default()] });
+            self.insert_branch(0, Branch::of(vec![Leaf::default()]));
         }
         let Some(leaf) = self.leaf_mut(place) else { return false };
         leaf.insert(place.2, key, at);
         let full = leaf.is_full();
         self.len += 1;
+        if place.2 == 0 {
+            self.note_first(place);
+        }
         if full {
             self.split(place);
         }
@@ -287,34 +334,41 @@ impl PackedMap {
         let middle = if at_the_end && slot + 1 == len { len - 1 } else { len / 2 };
         let right = left.copy_of(middle..len);
         *left = left.copy_of(0..middle);
-        full.leaves.insert(leaf + 1, right);
+        full.insert(leaf + 1, right);
         if full.leaves.len() <= BRANCH_LEN_MAX {
             return;
         }
         let len = full.leaves.len();
         let leaves = full.leaves.split_off(if at_the_end { len - 1 } else { len / 2 });
-        self.branches.insert(branch + 1, Branch { leaves });
+        full.tell_guide();
+        self.insert_branch(branch + 1, Branch::of(leaves));
     }
 
     /// Joins a leaf that has become short with the next one, and drops what is empty.
-    fn join(&mut self, (number, leaf, _): Place) {
+    fn join(&mut self, (number, leaf, slot): Place) {
         let Some(branch) = self.branches.get_mut(number) else { return };
         if let Some([left, right]) = branch.leaves.get_mut(leaf..).and_then(|l| l.get_mut(..2))
             && left.slots.len() + right.slots.len() < LEAF_LEN_MAX / 2
         {
             left.take_in(right, 0..right.slots.len());
-            branch.leaves.remove(leaf + 1);
+            branch.remove(leaf + 1);
         } else if branch.leaves.get(leaf).is_some_and(|leaf| leaf.slots.is_empty()) {
-            branch.leaves.remove(leaf);
+            branch.remove(leaf);
         }
         let len = branch.leaves.len();
-        let next = self.branches.get(number + 1).map_or(BRANCH_LEN_MAX, |next| next.leaves.len());
         if len == 0 {
-            self.branches.remove(number);
-        } else if len + next < BRANCH_LEN_MAX / 2 {
-            let next = self.branches.remove(number + 1);
+            drop(self.remove_branch(number));
+            return;
+        }
+        if slot == 0 {
+            self.note_first((number, leaf.min(len - 1), 0));
+        }
+        let next = self.branches.get(number + 1).map_or(BRANCH_LEN_MAX, |next| next.leaves.len());
+        if len + next < BRANCH_LEN_MAX / 2 {
+            let next = self.remove_branch(number + 1);
             if let Some(branch) = self.branches.get_mut(number) {
                 branch.leaves.extend(next.leaves);
+                branch.tell_guide();
             }
         }
     }
@@ -389,10 +443,10 @@ impl PackedMap {
         };
         let branch_bytes = |branch: &Branch| {
             let leaves: usize = branch.leaves.iter().map(leaf_bytes).sum();
-            leaves + branch.leaves.capacity() * size_of::<Leaf>()
+            leaves + branch.leaves.capacity() * size_of::<Leaf>() + branch.guide.memory_bytes()
         };
         let branches: usize = self.branches.iter().map(branch_bytes).sum();
-        branches + self.branches.capacity() * size_of::<Branch>()
+        branches + self.branches.capacity() * size_of::<Branch>() + self.guide.memory_bytes()
     }
 }
 
@@ -428,6 +482,7 @@ mod tests {
 
     fn check(map: &PackedMap, model: &BTreeMap<Vec<u8>, Location>, from: &[u8], to: &[u8]) {
         assert_eq!(map.len(), model.len());
+        check_guides(map);
         let (start, end) = (map.place_of(from, false), map.place_of(to, true));
         let range = (Bound::Included(from.to_vec()), Bound::Included(to.to_vec()));
         let expected: Vec<_> = match from <= to {
@@ -440,6 +495,18 @@ mod tests {
             map.walk_back(start, end, limit, &mut back);
             assert!(listed(&keys).iter().eq(expected.iter().take(limit)));
             assert!(listed(&back).iter().eq(expected.iter().rev().take(limit)));
+        }
+    }
+
+    /// What the guides say follows from the keys, and no leaf is empty.
+    fn check_guides(map: &PackedMap) {
+        let mut number = 0;
+        for (at, branch) in map.branches.iter().enumerate() {
+            for (leaf, keys) in branch.leaves.iter().enumerate() {
+                assert!(!keys.slots.is_empty());
+                assert_eq!(map.find(keys.first_key()), Ok((at, leaf, 0)), "leaf {number}");
+                number += 1;
+            }
         }
     }
 

@@ -29,10 +29,6 @@ impl<T> Mutex<T> {
 pub(crate) struct RwLock<T>(parking_lot::RwLock<T>);
 
 impl<T> RwLock<T> {
-    pub(crate) fn new(value: T) -> RwLock<T> {
-        RwLock(parking_lot::RwLock::new(value))
-    }
-
     pub(crate) fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
         Ok(self.0.read())
     }

@@ -8,6 +8,7 @@
 //! between them find most in seconds; what they do not find is for the test suites, and so is what is taken out of the binding to files. One that
 //! survives makes the run fail.
 use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -160,7 +161,7 @@ impl Lab {
         let log = self.folder.join("said");
         let file = fs::File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         let other = file.try_clone().map_err(|error| format!("{}: {error}", log.display()))?;
-        command.stdin(Stdio::null()).stdout(file).stderr(other);
+        command.stdin(Stdio::null()).stdout(file).stderr(other).process_group(0);
         let started = Instant::now();
         let mut child = command.spawn().map_err(failed)?;
         let status = loop {
@@ -169,8 +170,9 @@ impl Lab {
             }
             // Other tests of the suite may go on for ever.
             if LONGEST < started.elapsed() || said(&log).lines().any(is_failure) {
-                // It may have ended just now.
-                let _ = child.kill();
+                // With what cargo has started; it may have ended just now.
+                let group = format!("-{}", child.id());
+                let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
                 let _ = child.wait();
                 break None;
             }
