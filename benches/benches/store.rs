@@ -14,7 +14,9 @@ use bitcask_benches::medium::{self, Before, Fdatasync};
 use bitcask_benches::report::{Report, Sampler};
 use bitcask_benches::settings::Settings;
 use bitcask_benches::trial::Trial;
-use bitcask_benches::{Result, chart, child, cold, limited, merging, mixed, pauses, workload};
+use bitcask_benches::{
+    Result, boxed, chart, child, cold, limited, merging, mixed, pauses, workload,
+};
 
 /// Bytes of values.
 const SMALL_LEN: usize = 100;
@@ -82,7 +84,10 @@ impl Bench<'_> {
                 cold::reopening(&trial, to)?;
                 child::memory(&trial, to)?;
                 match kind {
-                    Kind::Bitcask(_) => {
+                    Kind::Bitcask(index) => {
+                        if index == Index::Hash {
+                            boxed::beside(&trial, to)?;
+                        }
                         limited::reading(&trial, to)?;
                         pauses::growing(&trial, to)
                     }

@@ -9,6 +9,8 @@ enum Against {
     BestPeer,
     /// The same store's figure in this row.
     Own(&'static str),
+    /// The figure of ours with the other keydir in this row.
+    Other(&'static str),
     /// A number.
     Nothing,
 }
@@ -44,7 +46,7 @@ const fn bar(
     Bar { group, measure, store, against, reach }
 }
 
-use Against::{BestPeer, Nothing, Own};
+use Against::{BestPeer, Nothing, Other, Own};
 use Reach::{AtLeast, AtMost};
 
 const BARS: &[Bar] = &[
@@ -68,6 +70,9 @@ const BARS: &[Bar] = &[
     bar(SMALL, "disk after load ÷ logical", "hash", Nothing, AtMost(1.35)),
     bar(SMALL, "keydir by its own account", "hash", Nothing, AtMost(15.0)),
     bar(SMALL, "keydir by its own account", "ordered", Nothing, AtMost(56.0)),
+    bar(SMALL, "keydir ÷ map of boxed keys, alone", "hash", Nothing, AtMost(0.9)),
+    bar(SMALL, "keydir ÷ map of boxed keys, beside a writer", "hash", Nothing, AtMost(0.9)),
+    bar(SMALL, "get hit, 1 thread", "ordered", Other("hash"), AtLeast(0.5)),
     bar(SMALL, "single puts of all keys, longest on the processor", "hash", Nothing, AtMost(3.0)),
     bar(LARGER, "load, batches of 1,000, un-synced", "hash", BestPeer, AtLeast(6.0)),
     bar(LARGER, "get hit, 1 thread", "hash", BestPeer, AtLeast(3.0)),
@@ -115,6 +120,9 @@ impl Bar {
             Nothing => (1.0, String::new()),
             Own(measure) => {
                 (report.median(self.group, measure, self.store)?, format!(" ÷ {measure}"))
+            }
+            Other(store) => {
+                (report.median(self.group, self.measure, store)?, format!(" ÷ {store}"))
             }
             BestPeer => {
                 let is_rate = matches!(self.reach, AtLeast(_));

@@ -8,6 +8,7 @@
 //! happens once. What is left to do for a runner is a clock, a median and a table.
 
 pub mod bars;
+pub mod boxed;
 pub mod chart;
 pub mod child;
 pub mod cold;
