@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::packed::make_room;
+use super::leaf::make_room;
 
 /// For things that each have a first key, in the order of those.
 #[derive(Default)]

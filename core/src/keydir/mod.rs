@@ -10,6 +10,7 @@ mod guide;
 mod hash;
 #[cfg(all(test, loom))]
 mod interleaved;
+mod leaf;
 mod ordered;
 mod packed;
 
