@@ -69,6 +69,8 @@ pub fn run(bytes: &[u8]) {
     fill(&sandbox);
     let before = sandbox.tree();
     let Ok((words, named)) = words(&mut choices, &sandbox) else { return };
+    // Where words that are no paths are files, if they are taken for some.
+    std::env::set_current_dir(&deep).unwrap();
     let exit = run_command(words.clone());
     let after = sandbox.tree();
     for (path, found) in &before {
@@ -101,7 +103,10 @@ fn words(
     let mut named = Vec::new();
     for _ in 0..choices.int_in_range(1..=6)? {
         if choices.ratio(1, 2)? {
-            words.push(OsString::from_vec(choices.choose(&WORDS)?.to_vec()));
+            let word = OsString::from_vec(choices.choose(&WORDS)?.to_vec());
+            // It may come to stand where a path is wanted.
+            named.push(deep.join(&word));
+            words.push(word);
             continue;
         }
         let mut path = deep.clone().into_os_string().into_vec();
