@@ -9,8 +9,8 @@ const LIMITS = [
     { what: 'page entry', files: ['index.js'], max: 6_000 },
     { what: 'page entry and what it loads while the worker starts', files: ['index.js', 'page-*.js'], max: 14_000 },
     // The goal is 60,000, and 75,000 with the worker. Until it is reached these only tell of growth.
-    { what: 'engine', files: ['bitcask_bg.wasm'], max: 143_500 },
-    { what: 'engine and worker', files: ['bitcask_bg.wasm', 'worker.js'], max: 155_000 },
+    { what: 'engine', files: ['bitcask_bg.wasm'], max: 145_000 },
+    { what: 'engine and worker', files: ['bitcask_bg.wasm', 'worker.js'], max: 156_500 },
     // Three migrations: who uses one has that one only, once bundled.
     { what: 'migrate', files: ['migrate.js'], alone: true, max: 2_500 },
     ...['level', 'keyv', 'unstorage', 'datastore', 'idb-keyval'].map((name) => ({
