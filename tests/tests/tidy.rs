@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const FILE_LINES_MAX: usize = 500;
 
@@ -180,6 +181,24 @@ fn nothing_was_left_half_done() {
     ];
     let found = places(&sources(), &wanted);
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// What a test or a fuzzer leaves behind is not committed with the rest: stores and exports stand where they are meant to.
+#[test]
+fn no_store_lies_about() {
+    let listed = Command::new("git").arg("ls-files").current_dir(root()).output();
+    // From an archive: there is nothing that could be committed.
+    let Some(listed) = listed.ok().filter(|listed| listed.status.success()) else { return };
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let is_stray = |name: &&str| {
+        let is_meant =
+            ["tests/golden/", "tests/fuzz/corpus/"].iter().any(|place| name.starts_with(place));
+        let bytes = fs::read(root().join(name)).unwrap_or_default();
+        let is_ours = [&b"BITCASK\n"[..], b"BCEXPORT"].iter().any(|magic| bytes.starts_with(magic));
+        !is_meant && (is_ours || name.ends_with(".segment") || name.ends_with("/LOCK"))
+    };
+    let stray: Vec<&str> = listed.lines().filter(is_stray).collect();
+    assert!(stray.is_empty(), "{stray:#?}");
 }
 
 /// Links from one page of the project to another, or to a heading, lead somewhere.
