@@ -65,7 +65,7 @@ bench-own: ## The same without the others
 	@scripts/setup rust
 	cargo bench --package bitcask-benches --bench store
 
-bench-quick: ## Single calls of the store, by Divan: half a minute
+bench-quick: ## Single calls of the store, by Divan: a minute
 	@scripts/setup rust
 	cargo bench --package bitcask-benches --bench quick
 

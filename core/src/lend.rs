@@ -1,8 +1,8 @@
 //! Entries that a scan lends: what is in memory is looked at where it is, and neither counted nor copied.
 
+use crate::catalog::Slots;
 use crate::error::Result;
 use crate::format::Head;
-use crate::format::walk::Depth;
 use crate::keydir::Location;
 use crate::read::in_place;
 use crate::scan::Scan;
@@ -98,14 +98,9 @@ impl<S: Storage> Scan<S> {
 impl<S: Storage> Snapshot<S> {
     /// The head of the record at a place that a scan found, if it is in memory, sound, and an entry of this snapshot. Whatever
     /// else it is, the whole way finds out.
-    fn head_in_place(
-        &self,
-        slots: &crate::catalog::Slots<S::Segment>,
-        key: &[u8],
-        at: Location,
-    ) -> Option<Head> {
+    fn head_in_place(&self, slots: &Slots<S::Segment>, key: &[u8], at: Location) -> Option<Head> {
         let entry = slots.get(usize::from(at.slot))?.as_ref()?;
-        let head = in_place(entry, u64::from(at.offset), key, Depth::Whole)?;
+        let head = in_place(entry, u64::from(at.offset), key)?;
         (head.sequence <= self.sequence() && !self.inner().is_expired(&head)).then_some(head)
     }
 }

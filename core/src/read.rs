@@ -98,7 +98,7 @@ fn peek<G: Segment>(entry: &Entry<G>, offset: u64, left: u64) -> Option<&[u8]> {
 }
 
 /// The beginning of a record, if it is in memory.
-pub(crate) fn beginning<G: Segment>(entry: &Entry<G>, offset: u64) -> &[u8] {
+pub(crate) fn beginning_of<G: Segment>(entry: &Entry<G>, offset: u64) -> &[u8] {
     let left = entry.end().saturating_sub(offset);
     peek(entry, offset, left.min(TOUCHED_LEN)).unwrap_or_default()
 }
@@ -193,15 +193,10 @@ fn look<G: Segment>(
     Ok(Some((head, value)))
 }
 
-/// The head of this key's put, if it is in memory and sound.
-pub(crate) fn in_place<G: Segment>(
-    entry: &Entry<G>,
-    offset: u64,
-    key: &[u8],
-    depth: Depth,
-) -> Option<Head> {
+/// The head of this key's put, if all of it is in memory and sound.
+pub(crate) fn in_place<G: Segment>(entry: &Entry<G>, offset: u64, key: &[u8]) -> Option<Head> {
     let bytes = peek(entry, offset, entry.end().checked_sub(offset)?)?;
-    let head = sound_head(entry, offset, depth, bytes).ok()?;
+    let head = sound_head(entry, offset, Depth::Whole, bytes).ok()?;
     let is_it =
         head.kind == Kind::Put && bytes.get(head.fields_len()..head.head_len()) == Some(key);
     is_it.then_some(head)

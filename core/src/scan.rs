@@ -7,7 +7,7 @@ use crate::catalog::Slots;
 use crate::error::{Error, Result};
 use crate::format::walk::Depth;
 use crate::keydir::{Bounds, Location, Run};
-use crate::read::{beginning as beginning_of, record_at, touch};
+use crate::read::{beginning_of, record_at, touch};
 use crate::segment::Storage;
 use crate::snapshot::Snapshot;
 use crate::store::Entry;
