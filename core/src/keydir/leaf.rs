@@ -75,8 +75,10 @@ impl Leaf {
         let last = self.slots.last().map_or(&[][..], |slot| self.key(*slot));
         let both = self.first_key().iter().zip(last);
         self.common = both.take_while(|(first, last)| first == last).count();
-        let marks = self.slots.iter().map(|slot| mark(self.key(*slot), self.common));
-        self.marks = marks.collect();
+        let mut marks = std::mem::take(&mut self.marks);
+        marks.clear();
+        marks.extend(self.slots.iter().map(|slot| mark(self.key(*slot), self.common)));
+        self.marks = marks;
     }
 
     #[inline]
@@ -125,6 +127,28 @@ impl Leaf {
         let mut copy = Leaf::default();
         copy.take_in(self, range);
         copy
+    }
+
+    /// Takes the last key away, into a leaf that has room for as many as this one: where keys come in order, a leaf is allocated once
+    /// and given back once what it did not need.
+    pub(super) fn split_off_last(&mut self) -> Leaf {
+        let mut next = Leaf::default();
+        let Some(last) = self.slots.pop() else { return next };
+        self.marks.pop();
+        next.bytes.reserve_exact(self.bytes.len());
+        next.slots.reserve_exact(LEAF_LEN_MAX + 1);
+        next.marks.reserve_exact(LEAF_LEN_MAX + 1);
+        let Slot { slot, offset, .. } = last;
+        next.insert(0, self.key(last), Location { slot, offset });
+        if last.start as usize + usize::from(last.key_len) == self.bytes.len() {
+            self.bytes.truncate(last.start as usize);
+        } else {
+            self.unused += usize::from(last.key_len);
+        }
+        self.bytes.shrink_to_fit();
+        self.slots.shrink_to_fit();
+        self.marks.shrink_to_fit();
+        next
     }
 
     /// Takes in keys of another leaf, all of which come behind its own.

@@ -194,9 +194,13 @@ impl PackedMap {
         let at_the_end = is_last && leaf + 1 == full.leaves.len();
         let Some(left) = full.leaves.get_mut(leaf) else { return };
         let len = left.slots.len();
-        let middle = if at_the_end && slot + 1 == len { len - 1 } else { len / 2 };
-        let right = left.copy_of(middle..len);
-        *left = left.copy_of(0..middle);
+        let right = if at_the_end && slot + 1 == len {
+            left.split_off_last()
+        } else {
+            let right = left.copy_of(len / 2..len);
+            *left = left.copy_of(0..len / 2);
+            right
+        };
         full.insert(leaf + 1, right);
         if full.leaves.len() <= BRANCH_LEN_MAX {
             return;
