@@ -71,26 +71,29 @@ export class Batcher {
 
     /** Sends what was asked so far, without waiting for the microtask to end. */
     send(): void {
-        void this.#send();
-    }
-
-    async #send(): Promise<void> {
         const waiting = this.#waiting;
         if (waiting.length === 0) return;
         this.#waiting = [];
-        let reply: FieldReader;
-        try {
-            reply = new FieldReader(await this.#connection.run(this.#frame.take()));
-        } catch (error) {
+        const fail = (error: unknown): void => {
             for (const { reject } of waiting) reject(error);
-            return;
+        };
+        try {
+            const reply = this.#connection.run(this.#frame.take());
+            if (reply instanceof Promise) reply.then((bytes) => settle(waiting, bytes)).catch(fail);
+            else settle(waiting, reply);
+        } catch (error) {
+            fail(error);
         }
-        for (const call of waiting) {
-            try {
-                call.settle(reply);
-            } catch (error) {
-                call.reject(error);
-            }
+    }
+}
+
+function settle(waiting: readonly Waiting[], bytes: Uint8Array): void {
+    const reply = new FieldReader(bytes);
+    for (const call of waiting) {
+        try {
+            call.settle(reply);
+        } catch (error) {
+            call.reject(error);
         }
     }
 }

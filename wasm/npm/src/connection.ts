@@ -17,8 +17,8 @@ export interface Opened {
 export interface Connection {
     /** What opening told. */
     readonly opened: Opened;
-    /** Runs a frame: see `protocol.ts`. Answers are in the reply; it rejects where there is none. */
-    run(frame: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+    /** Runs a frame: see `protocol.ts`. Answers are in the reply, which may be there at once; where there is none it throws or rejects. */
+    run(frame: Uint8Array<ArrayBuffer>): Uint8Array | Promise<Uint8Array>;
     /** Calls what has no place in a frame. */
     call<M extends keyof Calls>(method: M, ...args: Parameters<Calls[M]>): Promise<ReturnType<Calls[M]>>;
     /** Is told the last version after writes, while it is set. */

@@ -75,6 +75,8 @@ export class Host implements Connection {
     #lost: BitcaskError | undefined;
     /** What runs one after another: whatever waits in the middle. */
     #turn: Promise<unknown> = Promise.resolve();
+    /** How many have not had their turn, or have it. */
+    #turns = 0;
     /** A failure of work that nobody waited for: the next call is told. */
     #untold: unknown;
     /** Whether what follows writes waits for its turn. */
@@ -90,21 +92,35 @@ export class Host implements Connection {
         this.ended = new Promise((resolve) => (this.#end = resolve));
     }
 
-    run(frame: Uint8Array): Promise<Uint8Array> {
-        return this.#inTurn(async () => {
-            let reply = this.#engine.run(frame);
-            let done = consumed(reply);
-            // No free slot was ready: one is, after a pause, and the rest of the frame follows.
-            while (done < frame.length) {
-                await this.#place.prepare?.(this.#engine);
-                const more = this.#engine.run(frame.subarray(done));
-                if (consumed(more) === 0) throw new BitcaskError('BUSY', 'no file is ready to go on in');
-                done += consumed(more);
-                reply = joined(reply, more.subarray(4));
-            }
-            await this.#afterWrites();
-            return reply.subarray(4);
-        });
+    run(frame: Uint8Array): Uint8Array | Promise<Uint8Array> {
+        // Where nothing is under way and nothing need be waited for, the answer is there at once.
+        const atOnce = this.#turns === 0 && !this.#place.commit && this.#untold === undefined;
+        if (!atOnce || this.#state !== 'open') return this.#inTurn(() => this.#runOn(frame, this.#engine.run(frame)));
+        this.#lookLater();
+        let reply: Uint8Array;
+        try {
+            reply = this.#engine.run(frame);
+        } catch (error) {
+            throw this.failure(error);
+        }
+        if (consumed(reply) < frame.length) return this.#inTurn(() => this.#runOn(frame, reply));
+        this.#noteWrites();
+        return reply.subarray(4);
+    }
+
+    async #runOn(frame: Uint8Array, first: Uint8Array): Promise<Uint8Array> {
+        let reply = first;
+        let done = consumed(reply);
+        // No free slot was ready: one is, after a pause, and the rest of the frame follows.
+        while (done < frame.length) {
+            await this.#place.prepare?.(this.#engine);
+            const more = this.#engine.run(frame.subarray(done));
+            if (consumed(more) === 0) throw new BitcaskError('BUSY', 'no file is ready to go on in');
+            done += consumed(more);
+            reply = joined(reply, more.subarray(4));
+        }
+        await this.#afterWrites();
+        return reply.subarray(4);
     }
 
     call<M extends keyof Calls>(method: M, ...args: Parameters<Calls[M]>): Promise<ReturnType<Calls[M]>> {
@@ -216,9 +232,12 @@ export class Host implements Connection {
                 throw this.failure(error);
             }
         });
-        this.#turn = turn.catch(() => undefined);
+        this.#turns += 1;
+        this.#turn = turn.then(this.#turnEnded, this.#turnEnded);
         return turn;
     }
+
+    readonly #turnEnded = (): void => void (this.#turns -= 1);
 
     #refusal(): BitcaskError {
         return this.#lost ?? new BitcaskError('CLOSED', 'the store was closed');
@@ -257,11 +276,14 @@ export class Host implements Connection {
     }
 
     async #afterWrites(): Promise<void> {
-        const version = this.#engine.sequence();
-        const wrote = version !== this.#version;
-        if (wrote) this.#version = version;
         if (this.#place.commit) await this.#commit(false);
-        if (!wrote) return;
+        this.#noteWrites();
+    }
+
+    #noteWrites(): void {
+        const version = this.#engine.sequence();
+        if (version === this.#version) return;
+        this.#version = version;
         this.#listener?.(version);
         this.#syncLater();
         this.#tidyLater(TIDY_PAUSE_MS);

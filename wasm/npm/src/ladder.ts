@@ -26,6 +26,16 @@ interface Found {
     durable: boolean;
 }
 
+/** What is to be opened. */
+interface Wanted {
+    name: string;
+    options: HostOptions;
+    /** Says when the engine is there. */
+    loaded: Promise<unknown>;
+    /** The folder of all stores, where files are allowed. */
+    files: Promise<FileSystemDirectoryHandle> | undefined;
+}
+
 /** Opens a store in a worker, where the options allow it. The files open while the engine loads: `loaded` says when it is there. */
 export async function openHost(
     name: string,
@@ -41,15 +51,18 @@ export async function openHost(
             `"${name}" is no name of a store: 1 to 128 of the characters a-z, 0-9 and - are`,
         );
     }
+    const allowed = [options.storage ?? LADDER].flat();
+    // Both take their time, and neither needs the other.
+    const files = allowed.includes('opfs') ? SlotFolder.ofAll(options.create ?? true) : undefined;
+    files?.catch(() => undefined);
     const release = await lockStore(name, options.lockTimeout, signal);
     try {
-        const allowed = [options.storage ?? LADDER].flat();
         let refusal: unknown = new BitcaskError('UNSUPPORTED', 'the options name no storage that browsers have');
         let hidden = false;
         for (const backend of allowed) {
             try {
                 const began = performance.now();
-                const { engine, place, durable } = await open(backend, name, options, loaded, hidden);
+                const { engine, place, durable } = await open(backend, { name, options, loaded, files }, hidden);
                 const recovery = engine.recovery as unknown as RecoveryReport;
                 if (options.errorIfExists && !recovery.created) {
                     engine.abandon();
@@ -75,22 +88,18 @@ export async function openHost(
 }
 
 /** `hidden`: files were refused for the sake of privacy, so that all else is thrown away too. */
-async function open(
-    backend: Backend,
-    name: string,
-    options: HostOptions,
-    loaded: Promise<unknown>,
-    hidden: boolean,
-): Promise<Found> {
-    if (backend === 'opfs') return openOpfs(name, options, loaded);
+async function open(backend: Backend, wanted: Wanted, hidden: boolean): Promise<Found> {
+    if (backend === 'opfs') return openOpfs(wanted);
+    const { name, options, loaded } = wanted;
     await loaded;
     if (backend === 'indexeddb') return openCopy(name, options, hidden);
     if (backend === 'memory') return openInMemory(name, options);
     throw new BitcaskError('UNSUPPORTED', `browsers have no storage "${backend}"`);
 }
 
-async function openOpfs(name: string, options: HostOptions, loaded: Promise<unknown>): Promise<Found> {
-    const folder = await SlotFolder.open(name, options.create ?? true);
+async function openOpfs({ name, options, loaded, files }: Wanted): Promise<Found> {
+    const create = options.create ?? true;
+    const folder = await SlotFolder.open(name, create, files ?? SlotFolder.ofAll(create));
     const { numbers, handles } = await openSlots(folder);
     try {
         await loaded;

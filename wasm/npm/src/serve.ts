@@ -39,29 +39,30 @@ export function serve(load: (wasm: Wasm) => Promise<void>): void {
         void host.ended.then((error) => say({ type: 'ended', error: error ? plain(error) : undefined }));
     };
 
-    const answer = async (message: Exclude<ToWorker, { type: 'open' }>): Promise<void> => {
+    // Most answers are there at once, and are said in the same task.
+    const answer = (message: Exclude<ToWorker, { type: 'open' }>): void => {
         const { client, id } = message;
+        const tell = (value: unknown): void => say({ type: 'result', client, id, value }, transferable(value));
+        const fail = (error: unknown): void => say({ type: 'error', client, id, error: plain(error) });
         try {
             if (!host) throw new BitcaskError('CLOSED', 'the store is not open');
-            const value = await perform(host, message, say);
-            say({ type: 'result', client, id, value }, transferable(value));
+            const value = perform(host, message, say);
+            if (value instanceof Promise) value.then(tell).catch(fail);
+            else tell(value);
         } catch (error) {
-            say({ type: 'error', client, id, error: plain(error) });
+            fail(error);
         }
     };
 
-    scope.onmessage = ({ data }) => void (data.type === 'open' ? open(data) : answer(data));
+    scope.onmessage = ({ data }) => (data.type === 'open' ? void open(data) : answer(data));
     say({ type: 'hello' });
 }
 
-async function perform(
-    host: Host,
-    message: Exclude<ToWorker, { type: 'open' }>,
-    say: (message: ToPage) => void,
-): Promise<unknown> {
+/** The result, or the promise of one. */
+function perform(host: Host, message: Exclude<ToWorker, { type: 'open' }>, say: (message: ToPage) => void): unknown {
     switch (message.type) {
         case 'run':
-            return host.run(message.frame as Uint8Array<ArrayBuffer>);
+            return host.run(message.frame);
         case 'close':
             return host.close();
         case 'call':

@@ -36,16 +36,26 @@ export class SlotFolder {
         this.#directory = directory;
     }
 
-    /** Opens the folder of this name. `NO_STORE`: there is none, and it was not to be made. */
-    static async open(name: string, create: boolean): Promise<SlotFolder> {
+    /** The folder of all stores, which is no store's yet: it may be looked for while the store's lock is waited for. */
+    static async ofAll(create: boolean): Promise<FileSystemDirectoryHandle> {
         if (!('FileSystemSyncAccessHandle' in globalThis)) {
             throw unsupported('this is not a dedicated worker, or the browser is too old');
         }
         if (!navigator.storage?.getDirectory) throw unsupported("the page's origin is not secure");
+        const root = await navigator.storage.getDirectory();
+        return root.getDirectoryHandle(FOLDER, { create });
+    }
+
+    /** Opens the folder of this name. `NO_STORE`: there is none, and it was not to be made. */
+    static async open(name: string, create: boolean, all: Promise<FileSystemDirectoryHandle>): Promise<SlotFolder> {
+        const within = async (all: FileSystemDirectoryHandle): Promise<SlotFolder> =>
+            new SlotFolder(await all.getDirectoryHandle(name, { create }));
         try {
-            const root = await navigator.storage.getDirectory();
-            const all = await root.getDirectoryHandle(FOLDER, { create });
-            return new SlotFolder(await all.getDirectoryHandle(name, { create }));
+            return await within(await all).catch(async (error: Error) => {
+                // Whoever waited long for the lock may have the folder of a site whose data was cleared meanwhile.
+                if (!create || error.name !== 'NotFoundError') throw error;
+                return within(await SlotFolder.ofAll(create));
+            });
         } catch (error) {
             if ((error as Error).name === 'NotFoundError') throw new BitcaskError('NO_STORE', 'there is no store here');
             throw failure(error);
@@ -54,21 +64,38 @@ export class SlotFolder {
 
     /** Opens all slots that there are, and makes those that a new store begins with: all of them or none. */
     async openAll(): Promise<Slots> {
-        // The first slot alone before the others: of two who open at a time, one gets all of them.
-        const first = await this.#open([0]);
+        // The first slot is locked alone, before the others: of two who open at a time, one gets all of them. Files are looked for
+        // meanwhile, since every step takes its time: a millisecond or two in Chromium, 10 to 30 in Firefox.
+        const [locking, looking] = await Promise.allSettled([this.#open([this.#file(0)]), this.#others()]);
+        const first = locking.status === 'fulfilled' ? locking.value : [];
         try {
-            const numbers = new Set(Array.from({ length: SLOTS_AT_FIRST }, (_, number) => number));
-            for await (const name of this.#directory.keys()) {
-                const number = SLOT.exec(name)?.[1];
-                if (number) numbers.add(Number(number));
-            }
-            numbers.delete(0);
-            const others = await this.#open([...numbers]);
+            if (locking.status === 'rejected') throw locking.reason;
+            if (looking.status === 'rejected') throw looking.reason;
+            const [numbers, files] = looking.value;
+            const others = await this.#open(files);
             return { numbers: Uint32Array.of(0, ...numbers), handles: [...first, ...others] };
         } catch (error) {
             for (const handle of first) handle.close();
             throw failure(error);
         }
+    }
+
+    /** The slots but for the first one: numbers, and their files. */
+    async #others(): Promise<[number[], Promise<SlotFile>[]]> {
+        const files = new Map<number, Promise<SlotFile>>();
+        const look = (number: number): void => {
+            if (files.has(number)) return;
+            const file = this.#file(number);
+            // Who opens it is told.
+            file.catch(() => undefined);
+            files.set(number, file);
+        };
+        for (let number = 1; number < SLOTS_AT_FIRST; number++) look(number);
+        for await (const name of this.#directory.keys()) {
+            const number = Number(SLOT.exec(name)?.[1] ?? 0);
+            if (number > 0) look(number);
+        }
+        return [[...files.keys()], [...files.values()]];
     }
 
     /** Opens what is wanted and hands it over: for between two calls. What does not open is told afterwards. */
@@ -85,16 +112,16 @@ export class SlotFolder {
     async #reopen(number: number): Promise<Handle> {
         for (let tries = 1; ; tries += 1) {
             try {
-                return await this.#slot(number);
+                return await (await this.#file(number)).createSyncAccessHandle();
             } catch (error) {
                 if (tries >= TRIES || failure(error).code !== 'LOCKED') throw error;
             }
         }
     }
 
-    async #open(numbers: number[]): Promise<Handle[]> {
-        // All are asked for before the first is waited for: Firefox takes 10 to 30 ms for each step.
-        const tried = await Promise.allSettled(numbers.map((number) => this.#slot(number)));
+    /** All of them or none. */
+    async #open(files: Promise<SlotFile>[]): Promise<Handle[]> {
+        const tried = await Promise.allSettled(files.map(async (file) => (await file).createSyncAccessHandle()));
         const failed = tried.find((slot) => slot.status === 'rejected');
         const handles = tried.flatMap((slot) => (slot.status === 'fulfilled' ? [slot.value] : []));
         if (!failed) return handles;
@@ -103,10 +130,9 @@ export class SlotFolder {
         throw failure(failed.reason);
     }
 
-    async #slot(number: number): Promise<Handle> {
+    #file(number: number): Promise<SlotFile> {
         const name = `slot-${String(number).padStart(2, '0')}`;
-        const file = (await this.#directory.getFileHandle(name, { create: true })) as SlotFile;
-        return file.createSyncAccessHandle();
+        return this.#directory.getFileHandle(name, { create: true }) as Promise<SlotFile>;
     }
 }
 
