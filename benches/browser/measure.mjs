@@ -5,6 +5,9 @@ import { boost } from './boost.mjs';
 import { median } from './report/statistics.mjs';
 import { BOOST, ONLY, OPEN, PARTS, PROFILES, SLOW_ROUND_MS, WORKER_WORKLOADS, WORKLOADS } from './settings.mjs';
 
+/** Who drives Firefox watches its pages, and for each promise of a page that is watched it notes where it was made: 1 µs and more. */
+const UNWATCHED = { 'javascript.options.asyncstack': false };
+
 /** Nothing takes longer. */
 const CALL_MS_MAX = 180_000;
 
@@ -102,7 +105,7 @@ async function measureOpen(kind, url, { stores, open }, say) {
 
 /** A new browser with the page in it: `work` gets what calls a function in the page. */
 async function withBrowserPage(kind, options, url, work) {
-    const browser = await launch(kind, options);
+    const browser = await launch(kind, { ...options, prefs: UNWATCHED });
     try {
         const page = await browser.open(url);
         if (BOOST) boost(browser.profile);

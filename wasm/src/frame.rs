@@ -129,6 +129,8 @@ pub(crate) enum Reply {
     /// Done, and nothing more to say.
     Done,
     Value(Bytes),
+    /// The value of a key that expires, some time or other.
+    Expiring(Bytes),
     /// There is no such key.
     None,
     Entry {
@@ -152,7 +154,7 @@ impl Reply {
     fn len(&self) -> usize {
         1 + match self {
             Reply::Done | Reply::None | Reply::True | Reply::False | Reply::Busy => 0,
-            Reply::Value(value) => 4 + value.len(),
+            Reply::Value(value) | Reply::Expiring(value) => 4 + value.len(),
             Reply::Entry { value, .. } => 20 + value.len(),
             Reply::Wrote(_) => 8,
             Reply::Differs(_) => 4,
@@ -188,6 +190,10 @@ impl Reply {
             }
             Reply::True => into.push(7),
             Reply::False => into.push(8),
+            Reply::Expiring(value) => {
+                into.push(9);
+                with_len(value, into);
+            }
         }
     }
 }

@@ -394,6 +394,7 @@ fn found(code: Code, entry: Option<Entry>) -> Reply {
         (Code::Entry, Some(Entry { value, version, expires_at_ms, .. })) => {
             Reply::Entry { version, expires_at_ms: expires_at_ms.unwrap_or(0), value }
         }
+        (_, Some(entry)) if entry.expires_at_ms.is_some() => Reply::Expiring(entry.value),
         (_, Some(entry)) => Reply::Value(entry.value),
     }
 }

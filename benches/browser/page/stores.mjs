@@ -18,6 +18,12 @@ export const STORES = {
         durability: 'after write; synced within 1 s (`interval`, the default)',
         open: (name) => ours(name, {}),
     },
+    oursAsked: {
+        name: 'mini-bitcask, nothing kept in the page',
+        kind: 'ours',
+        durability: 'as above; every read asks the worker (`cacheBytes: 0`)',
+        open: (name) => ours(name, { cacheBytes: 0 }),
+    },
     oursFlushed: {
         name: 'mini-bitcask, flushed',
         kind: 'ours',

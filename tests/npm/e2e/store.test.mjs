@@ -205,6 +205,33 @@ for (const kind of BROWSERS) {
         }),
     );
 
+    check('what a page has it reads without a message, unless it is told to keep nothing', () =>
+        inTab(async (page) => {
+            const messages = await page.run(async () => {
+                const { postMessage } = Worker.prototype;
+                let count = 0;
+                Worker.prototype.postMessage = function (...all) {
+                    count += 1;
+                    return postMessage.apply(this, all);
+                };
+                const counts = [];
+                for (const options of [{}, { cacheBytes: 0 }]) {
+                    const store = await bitcask.open('kept', options);
+                    await store.set('n', { n: 1 });
+                    const before = count;
+                    for (let times = 0; times < 3; times += 1) {
+                        if ((await store.get('n')).n !== 1) throw new Error('another value');
+                    }
+                    counts.push(count - before);
+                    await store.close();
+                }
+                Worker.prototype.postMessage = postMessage;
+                return counts;
+            });
+            assert.deepEqual(messages, [0, 3]);
+        }),
+    );
+
     check('a worker of the page has the synchronous API', () =>
         inTab(async (page) => {
             const answer = await page.run(

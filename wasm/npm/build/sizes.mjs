@@ -7,7 +7,7 @@ import { filesBelow } from './run.mjs';
 /** Bytes, gzipped: of files, and of the files that they import at once. `page-*.js` is the one of that kind. */
 const LIMITS = [
     { what: 'page entry', files: ['index.js'], max: 6_000 },
-    { what: 'page entry and what it loads while the worker starts', files: ['index.js', 'page-*.js'], max: 14_000 },
+    { what: 'page entry and what it loads while the worker starts', files: ['index.js', 'page-*.js'], max: 15_300 },
     // The goal is 60,000, and 75,000 with the worker. Until it is reached these only tell of growth.
     { what: 'engine', files: ['bitcask_bg.wasm'], max: 145_000 },
     { what: 'engine and worker', files: ['bitcask_bg.wasm', 'worker.js'], max: 156_500 },

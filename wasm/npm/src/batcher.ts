@@ -2,11 +2,18 @@
  * Gathers the calls of one microtask into one frame.
  */
 
-import type { Connection } from './connection.js';
-import { type Answer, checked, FieldReader, FrameWriter, type Operation } from './protocol.js';
+import type { Cache } from './cache.js';
+import type { Calls, Connection } from './connection.js';
+import { type Answer, checked, FieldReader, FrameWriter, type Operation, Status } from './protocol.js';
 
 /** Frames longer than this are sent before the microtask ends. */
 const FRAME_BYTES_MAX = 4 * 1024 * 1024;
+
+/** In the place of an answer that nobody asked for. */
+const NOTHING: Answer = { status: Status.none };
+
+/** The calls that change keys which their words do not name. */
+const CHANGES: readonly (keyof Calls)[] = ['clear', 'importPush', 'importFinish', 'valueCommit'];
 
 interface Waiting {
     /** Takes its answers from a reply, which has them in the order of the calls. */
@@ -20,9 +27,28 @@ export class Batcher {
     #frame = new FrameWriter();
     #waiting: Waiting[] = [];
     #scheduled = false;
+    #cache: Cache | undefined;
+    #session: number;
 
-    constructor(connection: Connection) {
+    /** `cache`: where values are kept that need not be asked for again. */
+    constructor(connection: Connection, cache?: Cache) {
         this.#connection = connection;
+        this.#cache = cache;
+        this.#session = connection.session;
+    }
+
+    /** What is known, if anything is: of what was before the connection was made anew nothing is. */
+    get cache(): Cache | undefined {
+        if (this.#session !== this.#connection.session) {
+            this.#session = this.#connection.session;
+            this.#cache?.forget();
+        }
+        return this.#cache;
+    }
+
+    /** From here on everything is asked for. */
+    forget(): void {
+        this.#cache = undefined;
     }
 
     /**
@@ -31,8 +57,57 @@ export class Batcher {
      */
     ask<T>(operation: () => Operation, read: (answer: Answer) => T): Promise<T> {
         return new Promise((resolve, reject) => {
-            this.#frame.add(operation());
-            this.#wait({ settle: (reply) => resolve(read(checked(reply.answer()))), reject });
+            const asked = operation();
+            const { cache } = this;
+            const bytes = cache?.get(asked);
+            if (bytes) return resolve(read({ status: Status.value, bytes }));
+            this.#frame.add(asked);
+            const noted = cache?.note(asked);
+            this.#wait({
+                settle: (reply) => {
+                    const answer = reply.answer();
+                    noted?.(answer);
+                    resolve(read(checked(answer)));
+                },
+                reject: (error) => {
+                    noted?.(undefined);
+                    reject(error);
+                },
+            });
+        });
+    }
+
+    /** Asks for values, in one frame, but for those that are known. */
+    askMany<T>(operations: () => readonly Operation[], read: (answer: Answer) => T): Promise<T[]> {
+        return new Promise((resolve, reject) => {
+            const asked = operations();
+            const { cache } = this;
+            const known = cache ? asked.map((operation) => cache.get(operation)) : [];
+            const missing = asked.filter((_, at) => !known[at]);
+            const all = (answers: (at: number) => Answer): T[] =>
+                asked.map((_, at) => {
+                    const bytes = known[at];
+                    return read(bytes ? { status: Status.value, bytes } : checked(answers(at)));
+                });
+            if (missing.length === 0) return resolve(all(() => NOTHING));
+            this.#frame.addAll(missing);
+            const noted = asked.map((operation, at) => (known[at] ? undefined : cache?.note(operation)));
+            this.#wait({
+                settle: (reply) => {
+                    // All are taken from the reply before one of them is looked at.
+                    const answers = asked.map((_, at) => {
+                        if (known[at]) return NOTHING;
+                        const answer = reply.answer();
+                        noted[at]?.(answer);
+                        return answer;
+                    });
+                    resolve(all((at) => answers[at] ?? NOTHING));
+                },
+                reject: (error) => {
+                    for (const one of noted) one?.(undefined);
+                    reject(error);
+                },
+            });
         });
     }
 
@@ -40,19 +115,18 @@ export class Batcher {
     askGroup<T>(operations: readonly Operation[], read: (answer: Answer) => T): Promise<T> {
         return new Promise((resolve, reject) => {
             this.#frame.addAll(operations);
-            this.#wait({ settle: (reply) => resolve(read(checked(reply.answer()))), reject });
-        });
-    }
-
-    /** Asks many things, in one frame: as many answers come. */
-    askMany<T>(operations: () => readonly Operation[], read: (answer: Answer) => T): Promise<T[]> {
-        return new Promise((resolve, reject) => {
-            const asked = operations();
-            this.#frame.addAll(asked);
-            // All are taken from the reply before one of them is looked at.
-            const settle = (reply: FieldReader): void =>
-                resolve(asked.map(() => reply.answer()).map((answer) => read(checked(answer))));
-            this.#wait({ settle, reject });
+            const noted = this.cache?.noteAll(operations);
+            this.#wait({
+                settle: (reply) => {
+                    const answer = reply.answer();
+                    noted?.(answer);
+                    resolve(read(checked(answer)));
+                },
+                reject: (error) => {
+                    noted?.(undefined);
+                    reject(error);
+                },
+            });
         });
     }
 
@@ -104,11 +178,15 @@ export function inOrder(connection: Connection, batcher: Batcher): Connection {
         get opened() {
             return connection.opened;
         },
+        get session() {
+            return connection.session;
+        },
         ended: connection.ended,
         run: (frame) => connection.run(frame),
         call: (method, ...args) => {
             batcher.send();
-            return connection.call(method, ...args);
+            const called = connection.call(method, ...args);
+            return (CHANGES.includes(method) && batcher.cache?.during(called)) || called;
         },
         onWrites: (listener) => connection.onWrites(listener),
         close: () => {

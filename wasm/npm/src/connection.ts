@@ -17,6 +17,8 @@ export interface Opened {
 export interface Connection {
     /** What opening told. */
     readonly opened: Opened;
+    /** Another number whenever others may have written since: what was known of the store may be so no more. */
+    readonly session: number;
     /** Runs a frame: see `protocol.ts`. Answers are in the reply, which may be there at once; where there is none it throws or rejects. */
     run(frame: Uint8Array<ArrayBuffer>): Uint8Array | Promise<Uint8Array>;
     /** Calls what has no place in a frame. */

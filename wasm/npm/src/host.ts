@@ -61,6 +61,8 @@ const LOST: Engine[] = [];
 /** One open engine. */
 export class Host implements Connection {
     readonly opened: Opened;
+    /** It has the store until it is closed. */
+    readonly session = 0;
     readonly ended: Promise<Error | undefined>;
     #end: (error: Error | undefined) => void = () => undefined;
     #engine: Engine;

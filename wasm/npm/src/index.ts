@@ -23,6 +23,9 @@ export { destroy, list } from './places.js';
 export { persist };
 export type * from './types.js';
 
+/** Bytes of values that a page keeps, where it does not say. */
+const CACHE_BYTES = 8 * 1024 * 1024;
+
 /** @internal Whether the engine of a store is in the thread that opened it. */
 export const inThread = false;
 
@@ -36,7 +39,7 @@ export async function open<V = unknown, K extends Key = Key>(
     name: string,
     options: OpenOptions<V, K> = {},
 ): Promise<Store<V, K>> {
-    const { signal, worker, wasm, values, keys, ttl, persist: asked, ...rest } = options;
+    const { signal, worker, wasm, values, keys, ttl, persist: asked, cacheBytes = CACHE_BYTES, ...rest } = options;
     signal?.throwIfAborted();
     if (typeof Worker === 'undefined') {
         throw new BitcaskError('UNSUPPORTED', 'there are no workers here: open the store in a browser, or in Node');
@@ -55,7 +58,7 @@ export async function open<V = unknown, K extends Key = Key>(
     try {
         const [running, page] = await (signal ? Promise.race([opening, aborted(signal)]) : opening);
         if (asked) await persist();
-        return page.storeOf(name, new page.Remote(running, again), options);
+        return page.storeOf(name, new page.Remote(running, again), options, cacheBytes);
     } catch (error) {
         // Whoever gave up does not want the worker that comes later.
         started.then((late) => late.end()).catch(() => undefined);

@@ -31,6 +31,8 @@ export const Status = {
     error: 6,
     true: 7,
     false: 8,
+    /** As `value`, of one that expires. */
+    expiring: 9,
 } as const;
 
 const HAS_EXPIRY = 4;
@@ -71,6 +73,8 @@ export interface Answer {
     version?: bigint;
     /** Milliseconds since 1970; 0 is never. */
     expiresAt?: number;
+    /** Whether it is known to expire, some time or other. */
+    expires?: boolean;
 }
 
 /** As the format has it. */
@@ -188,6 +192,8 @@ export class FieldReader {
         switch (status) {
             case Status.value:
                 return { status, bytes: this.take(this.u32()) };
+            case Status.expiring:
+                return { status: Status.value, bytes: this.take(this.u32()), expires: true };
             case Status.entry: {
                 const version = this.u64();
                 const expiresAt = Number(this.u64());

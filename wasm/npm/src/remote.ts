@@ -23,6 +23,7 @@ export class Remote implements Connection {
     #end: (error: Error | undefined) => void = () => undefined;
     #spawn: () => Promise<Running>;
     #running: Running | undefined;
+    #session = 0;
     #starting: Promise<void> | undefined;
     #pending = new Map<number, Pending>();
     #lastId = 0;
@@ -42,6 +43,10 @@ export class Remote implements Connection {
 
     get opened(): Opened {
         return this.#opened;
+    }
+
+    get session(): number {
+        return this.#session;
     }
 
     run(frame: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
@@ -126,6 +131,7 @@ export class Remote implements Connection {
     };
 
     #stop(): void {
+        this.#session += 1;
         this.#running?.end();
         this.#running = undefined;
     }

@@ -4,6 +4,7 @@
 
 import { abortable } from './abort.js';
 import { Batcher, inOrder } from './batcher.js';
+import { Cache } from './cache.js';
 import { keyCodec, prefixBytes } from './codec/ranges.js';
 import { streamPrefix, valueCodec } from './codec/values.js';
 import type { Connection } from './connection.js';
@@ -52,9 +53,14 @@ interface Whole {
     ended: Promise<BitcaskError | undefined>;
 }
 
-/** Makes the store of an open connection. */
-export function storeOf<V, K extends Key>(name: string, direct: Connection, options: OpenOptions<V, K>): Store<V, K> {
-    const batcher = new Batcher(direct);
+/** Makes the store of an open connection. `cacheBytes`: what may be kept on this side of it. */
+export function storeOf<V, K extends Key>(
+    name: string,
+    direct: Connection,
+    options: OpenOptions<V, K>,
+    cacheBytes = 0,
+): Store<V, K> {
+    const batcher = new Batcher(direct, cacheBytes > 0 ? new Cache(cacheBytes) : undefined);
     const connection = inOrder(direct, batcher);
     const whole: Whole = {
         name,
@@ -63,7 +69,10 @@ export function storeOf<V, K extends Key>(name: string, direct: Connection, opti
         state: { closed: false },
         ended: connection.ended.then((error) => (error ? BitcaskError.from(error) : undefined)),
     };
-    void whole.ended.then(() => (whole.state.closed = true));
+    void whole.ended.then(() => {
+        whole.state.closed = true;
+        batcher.forget();
+    });
     const base = {
         connection,
         batcher,
@@ -272,6 +281,7 @@ class WholeStore<V, K extends Key> extends StoreReader<V, K> implements Store<V,
 
     async close(): Promise<void> {
         this.#whole.state.closed = true;
+        this.base.batcher.forget();
         await this.base.connection.close();
     }
 

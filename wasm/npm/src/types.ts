@@ -59,6 +59,11 @@ export interface OpenOptions<V = unknown, K = Key> {
     lockTimeout?: number;
     /** `ordered` keeps keys in memory, in order (the default). `hash` takes 15 bytes a key, and sorts for each range. */
     index?: 'ordered' | 'hash';
+    /**
+     * Bytes of what was read or written lately that a page keeps beside the engine's own memory, so that `get` and `getMany` of it take
+     * no message to the worker; 0 for none. What they give is what the store has, all the same. Default 8 MiB in a page; Node has no use for it.
+     */
+    cacheBytes?: number;
     /** Bytes of a segment of the log. Default 64 MiB; in browsers 16 MiB. */
     segmentBytes?: number;
     /** Whether a store is made where there is none. Default `true`; else the error is `NO_STORE`. */

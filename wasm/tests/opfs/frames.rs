@@ -72,6 +72,7 @@ impl Frame {
                 }
                 7 => (Reply::True, 0),
                 8 => (Reply::False, 0),
+                9 => (Reply::Expiring(counted(0).0), counted(0).1),
                 _ => unreachable!("status {status}"),
             };
             replies.push(reply);
@@ -99,6 +100,7 @@ pub(crate) enum Reply {
     Error(String),
     True,
     False,
+    Expiring(Vec<u8>),
 }
 
 fn value(text: &str) -> Reply {
@@ -133,6 +135,7 @@ fn every_op_answers() {
         .op(DELETE, b"a", b"")
         .with(EXPIRE, EXPIRES, &far.to_le_bytes(), b"b", b"")
         .op(ENTRY, b"b", b"")
+        .op(GET, b"b", b"")
         .op(EXPIRE, b"b", b"")
         .op(EXPIRE, b"none", b"")
         .op(ENTRY, b"b", b"")
@@ -149,6 +152,7 @@ fn every_op_answers() {
         Reply::False,
         Reply::True,
         Reply::Entry(first + 3, far, b"2".to_vec()),
+        Reply::Expiring(b"2".to_vec()),
         Reply::True,
         Reply::False,
         Reply::Entry(first + 4, 0, b"2".to_vec()),

@@ -68,9 +68,10 @@ export function valueCodec<V>(values: ValuesOption<V> = 'clone'): ValueCodec<V> 
             encode(value) {
                 const bytes = values.encode(value);
                 if (!isBytes(bytes)) refuseValue('the codec of this store made no Uint8Array');
-                return bytes;
+                // Whoever made them may go on using them, and whoever gets them may change them.
+                return copyOf(bytes);
             },
-            decode: (bytes) => values.decode(bytes),
+            decode: (bytes) => values.decode(copyOf(bytes)),
         };
     }
     const codec = { clone: cloneValues, json: jsonValues, utf8: textValues, bytes: bytesValues }[values] as
