@@ -2,7 +2,7 @@
  * Gathers the calls of one microtask into one frame.
  */
 
-import type { Cache } from './cache.js';
+import type { Cache, Noted } from './cache.js';
 import type { Calls, Connection } from './connection.js';
 import { type Answer, checked, FieldReader, FrameWriter, type Operation, Status } from './protocol.js';
 
@@ -62,18 +62,7 @@ export class Batcher {
             const bytes = cache?.get(asked);
             if (bytes) return resolve(read({ status: Status.value, bytes }));
             this.#frame.add(asked);
-            const noted = cache?.note(asked);
-            this.#wait({
-                settle: (reply) => {
-                    const answer = reply.answer();
-                    noted?.(answer);
-                    resolve(read(checked(answer)));
-                },
-                reject: (error) => {
-                    noted?.(undefined);
-                    reject(error);
-                },
-            });
+            this.#wait(waitingFor(cache?.note(asked), read, resolve, reject));
         });
     }
 
@@ -115,18 +104,7 @@ export class Batcher {
     askGroup<T>(operations: readonly Operation[], read: (answer: Answer) => T): Promise<T> {
         return new Promise((resolve, reject) => {
             this.#frame.addAll(operations);
-            const noted = this.cache?.noteAll(operations);
-            this.#wait({
-                settle: (reply) => {
-                    const answer = reply.answer();
-                    noted?.(answer);
-                    resolve(read(checked(answer)));
-                },
-                reject: (error) => {
-                    noted?.(undefined);
-                    reject(error);
-                },
-            });
+            this.#wait(waitingFor(this.cache?.noteAll(operations), read, resolve, reject));
         });
     }
 
@@ -159,6 +137,26 @@ export class Batcher {
             fail(error);
         }
     }
+}
+
+/** For one answer. */
+function waitingFor<T>(
+    noted: Noted | undefined,
+    read: (answer: Answer) => T,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+): Waiting {
+    return {
+        settle: (reply) => {
+            const answer = reply.answer();
+            noted?.(answer);
+            resolve(read(checked(answer)));
+        },
+        reject: (error) => {
+            noted?.(undefined);
+            reject(error);
+        },
+    };
 }
 
 function settle(waiting: readonly Waiting[], bytes: Uint8Array): void {
