@@ -85,8 +85,12 @@ function section(kind, browser, settings, titles) {
     const reached = bars(kind, browser, titles);
     if (reached.length > 0) {
         lines.push('', 'The bars:', '');
-        const text = ({ reached, unit }) =>
-            unit === '×' ? `${short(reached)} ×` : `${short(reached)}${unit && ` ${unit}`}`;
+        const text = ({ reached, bar, met, unit }) => {
+            // What is missed by a little is not to look as if it were reached.
+            const rounded =
+                Number(short(reached)) === bar && !met ? String(Number(reached.toPrecision(4))) : short(reached);
+            return `${rounded}${unit && ` ${unit}`}`;
+        };
         const bound = ({ bar, unit }) => (unit === 'ms' ? `≤ ${bar} ms` : `≥ ${bar}${unit && ` ${unit}`}`);
         lines.push(
             ...table(
