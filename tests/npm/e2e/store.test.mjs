@@ -167,6 +167,46 @@ for (const kind of BROWSERS) {
         }),
     );
 
+    check('a store that is made while its opener waits for the lock is found, also the first one of an origin', () =>
+        inTab(async (page) => {
+            const found = await page.run(async () => {
+                const store = await bitcask.open('late');
+                await store.set('n', 1);
+                await store.close();
+                const root = await navigator.storage.getDirectory();
+                const folderOf = async (create) =>
+                    (await root.getDirectoryHandle('mini-bitcask', { create })).getDirectoryHandle('late', { create });
+                const files = [];
+                for await (const file of (await folderOf(false)).values()) {
+                    files.push([file.name, await (await file.getFile()).arrayBuffer()]);
+                }
+                // The handles of a worker that has just ended are let go a little later.
+                for (let tries = 0; tries < 100; tries += 1) {
+                    const removed = root.removeEntry('mini-bitcask', { recursive: true });
+                    if (await removed.then(() => true).catch(() => false)) break;
+                    await new Promise((resolve) => setTimeout(resolve, 50));
+                }
+                const release = await new Promise((resolve) => {
+                    navigator.locks.request('mini-bitcask:late', () => new Promise((end) => resolve(end)));
+                });
+                const opening = bitcask.open('late', { create: false, storage: 'opfs' });
+                await new Promise((resolve) => setTimeout(resolve, 500));
+                const folder = await folderOf(true);
+                for (const [name, bytes] of files) {
+                    const writable = await (await folder.getFileHandle(name, { create: true })).createWritable();
+                    await writable.write(bytes);
+                    await writable.close();
+                }
+                release();
+                const late = await opening.catch(({ code }) => ({ get: () => code, close() {} }));
+                const found = await late.get('n');
+                await late.close();
+                return found;
+            });
+            assert.equal(found, 1);
+        }),
+    );
+
     check('a page that comes back goes on with its store', () =>
         inTab(async (page) => {
             await page.run(async () => {

@@ -46,18 +46,21 @@ export class SlotFolder {
         return root.getDirectoryHandle(FOLDER, { create });
     }
 
-    /** Opens the folder of this name. `NO_STORE`: there is none, and it was not to be made. */
-    static async open(name: string, create: boolean, all: Promise<FileSystemDirectoryHandle>): Promise<SlotFolder> {
-        const within = async (all: FileSystemDirectoryHandle): Promise<SlotFolder> =>
-            new SlotFolder(await all.getDirectoryHandle(name, { create }));
+    /**
+     * Opens the folder of this name, in what was found of that of all stores before the lock was had: whoever had the lock may have made
+     * either, or a site's data may have been cleared, so that what is not there is looked for again. `NO_STORE`: there is none, and it was
+     * not to be made.
+     */
+    static async open(name: string, create: boolean, before: Promise<FileSystemDirectoryHandle>): Promise<SlotFolder> {
+        const within = async (all: Promise<FileSystemDirectoryHandle>): Promise<SlotFolder> =>
+            new SlotFolder(await (await all).getDirectoryHandle(name, { create }));
         try {
-            return await within(await all).catch(async (error: Error) => {
-                // Whoever waited long for the lock may have the folder of a site whose data was cleared meanwhile.
-                if (!create || error.name !== 'NotFoundError') throw error;
-                return within(await SlotFolder.ofAll(create));
+            return await within(before).catch((error: unknown) => {
+                if (!isNotFound(error)) throw error;
+                return within(SlotFolder.ofAll(create));
             });
         } catch (error) {
-            if ((error as Error).name === 'NotFoundError') throw new BitcaskError('NO_STORE', 'there is no store here');
+            if (isNotFound(error)) throw new BitcaskError('NO_STORE', 'there is no store here');
             throw failure(error);
         }
     }
@@ -134,6 +137,10 @@ export class SlotFolder {
         const name = `slot-${String(number).padStart(2, '0')}`;
         return this.#directory.getFileHandle(name, { create: true }) as Promise<SlotFile>;
     }
+}
+
+function isNotFound(thrown: unknown): boolean {
+    return (thrown as Error).name === 'NotFoundError';
 }
 
 /** WebKit says the second for what the others call the first. */
