@@ -77,6 +77,7 @@ impl Leaf {
         self.common = both.take_while(|(first, last)| first == last).count();
         let mut marks = std::mem::take(&mut self.marks);
         marks.clear();
+        marks.reserve_exact(self.slots.len());
         marks.extend(self.slots.iter().map(|slot| mark(self.key(*slot), self.common)));
         self.marks = marks;
     }

@@ -9,9 +9,6 @@ import { type Answer, checked, FieldReader, FrameWriter, type Operation, Status 
 /** Frames longer than this are sent before the microtask ends. */
 const FRAME_BYTES_MAX = 4 * 1024 * 1024;
 
-/** In the place of an answer that nobody asked for. */
-const NOTHING: Answer = { status: Status.none };
-
 /** The calls that change keys which their words do not name. */
 const CHANGES: readonly (keyof Calls)[] = ['clear', 'importPush', 'importFinish', 'valueCommit'];
 
@@ -59,8 +56,8 @@ export class Batcher {
         return new Promise((resolve, reject) => {
             const asked = operation();
             const { cache } = this;
-            const bytes = cache?.get(asked);
-            if (bytes) return resolve(read({ status: Status.value, bytes }));
+            const known = answerOf(cache, asked);
+            if (known) return resolve(read(known));
             this.#frame.add(asked);
             this.#wait(waitingFor(cache?.note(asked), read, resolve, reject));
         });
@@ -71,26 +68,20 @@ export class Batcher {
         return new Promise((resolve, reject) => {
             const asked = operations();
             const { cache } = this;
-            const known = cache ? asked.map((operation) => cache.get(operation)) : [];
-            const missing = asked.filter((_, at) => !known[at]);
-            const all = (answers: (at: number) => Answer): T[] =>
-                asked.map((_, at) => {
-                    const bytes = known[at];
-                    return read(bytes ? { status: Status.value, bytes } : checked(answers(at)));
-                });
-            if (missing.length === 0) return resolve(all(() => NOTHING));
-            this.#frame.addAll(missing);
-            const noted = asked.map((operation, at) => (known[at] ? undefined : cache?.note(operation)));
+            const answers = asked.map((operation) => answerOf(cache, operation));
+            const missing = asked.flatMap((operation, at) => (answers[at] ? [] : [{ operation, at }]));
+            const give = (): void => resolve(answers.map((answer) => read(checked(answer as Answer))));
+            if (missing.length === 0) return give();
+            this.#frame.addAll(missing.map(({ operation }) => operation));
+            const noted = missing.map(({ operation }) => cache?.note(operation));
             this.#wait({
                 settle: (reply) => {
                     // All are taken from the reply before one of them is looked at.
-                    const answers = asked.map((_, at) => {
-                        if (known[at]) return NOTHING;
-                        const answer = reply.answer();
-                        noted[at]?.(answer);
-                        return answer;
+                    missing.forEach(({ at }, number) => {
+                        const answer = (answers[at] = reply.answer());
+                        noted[number]?.(answer);
                     });
-                    resolve(all((at) => answers[at] ?? NOTHING));
+                    give();
                 },
                 reject: (error) => {
                     for (const one of noted) one?.(undefined);
@@ -137,6 +128,12 @@ export class Batcher {
             fail(error);
         }
     }
+}
+
+/** The answer that is known without asking. */
+function answerOf(cache: Cache | undefined, operation: Operation): Answer | undefined {
+    const bytes = cache?.get(operation);
+    return bytes && { status: Status.value, bytes };
 }
 
 /** For one answer. */
